@@ -1,0 +1,44 @@
+#pragma once
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+namespace twinstream {
+
+/// The other end of an awaiting coroutine. Move only; call it exactly once, from any thread: the coroutine resumes on
+/// its own executor, never inside the call. Dropping it uncalled ends the coroutine without resuming it.
+template <class T>
+class Completion {
+ public:
+  template <class Handler>
+  explicit Completion(Handler handler)
+      : executor_(boost::asio::get_associated_executor(handler)), handler_(std::move(handler)) {}
+
+  void operator()(T value) {
+    boost::asio::post(executor_, [handler = std::move(handler_), value = std::move(value)]() mutable {
+      std::move(handler)(std::move(value));
+    });
+  }
+
+ private:
+  boost::asio::any_io_executor executor_;
+  boost::asio::any_completion_handler<void(T)> handler_;
+};
+
+/// Suspends the calling coroutine and hands its Completion<T> to `start`, which may keep it as long as it likes.
+template <class T, class Start>
+boost::asio::awaitable<T> await_completion(Start start) {
+  auto initiation = [&start](auto handler) {
+    start(Completion<T>(std::move(handler)));
+  };
+  co_return co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(T)>(
+      initiation, boost::asio::use_awaitable);
+}
+
+}  // namespace twinstream
