@@ -1,9 +1,9 @@
 #pragma once
 
 #include <initializer_list>
+#include <string>
 #include <string_view>
 #include <utility>
-#include <string>
 
 namespace twinstream::log {
 
