@@ -25,6 +25,31 @@ Awaitable<void> append_one(EventLog& log, AppendRequest request, std::size_t ind
 
 }  // namespace
 
+std::optional<Failure> EventLog::refuses(const AppendRequest& request) const {
+  const LogTraits& limits = traits();
+  const auto reject = [&](std::string reason) {
+    return Failure{FailureCode::rejected, limits.name + " cannot hold this: " + std::move(reason), {}};
+  };
+  if (request.stream.empty()) return reject("the stream name is empty");
+  if (request.stream.size() > limits.max_stream_name_bytes) {
+    return reject("the stream name is longer than " + std::to_string(limits.max_stream_name_bytes) + " bytes");
+  }
+  if (is_system_stream(request.stream) && !limits.holds_system_streams) {
+    return reject("stream names that start with $ belong to EventStore itself");
+  }
+  std::size_t bytes = 0;
+  for (const Event& event : request.events) {
+    if (event.id.is_nil()) return reject("an event id is all zero");
+    if (event.type.empty()) return reject("an event type is empty");
+    bytes += event.data.size() + event.metadata.size() + 2 * event.type.size();
+  }
+  if (bytes > limits.max_append_bytes) {
+    return reject("the append has " + std::to_string(bytes) + " bytes, the limit is " +
+                  std::to_string(limits.max_append_bytes));
+  }
+  return std::nullopt;
+}
+
 Awaitable<std::vector<Result<Appended>>> EventLog::append_many(std::vector<AppendRequest> requests) {
   if (requests.empty()) co_return Answers{};
   const auto executor = co_await boost::asio::this_coro::executor;

@@ -146,6 +146,10 @@ class EventLog {
 
   virtual const LogTraits& traits() const = 0;
 
+  /// Whether this log could never hold the request (name, size, encoding), told without asking the store. The dual log
+  /// asks both sides, so that the authority accepts nothing that the follower must refuse.
+  virtual std::optional<Failure> refuses(const AppendRequest& request) const;
+
   virtual Awaitable<Result<Appended>> append(AppendRequest request) = 0;
   /// One answer per request, same order; requests are independent of each other. The default runs them concurrently.
   virtual Awaitable<std::vector<Result<Appended>>> append_many(std::vector<AppendRequest> requests);

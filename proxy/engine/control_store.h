@@ -54,6 +54,12 @@ class ControlStore {
   virtual Awaitable<Result<Done>> save_divergence(Divergence divergence) = 0;  ///< one per stream, the first is kept
   virtual Awaitable<Result<Done>> clear_divergence(std::string stream) = 0;
 
+  /// Streams whose deletion state (soft delete, restore, tombstone) is being changed: noted before the authority is
+  /// asked, forgotten when the follower shows the same state. What is noted at start is carried again.
+  virtual Awaitable<Result<std::vector<std::string>>> load_state_changes() = 0;
+  virtual Awaitable<Result<Done>> note_state_change(std::string stream) = 0;
+  virtual Awaitable<Result<Done>> forget_state_change(std::string stream) = 0;
+
   /// The last check's report as JSON, for `status`.
   virtual Awaitable<Result<Done>> save_check(std::string report_json) = 0;
   virtual Awaitable<Result<std::optional<std::string>>> load_check() = 0;

@@ -1,0 +1,196 @@
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "adapters/postgres/serve_lock.h"
+#include "config/explain.h"
+#include "config/watch.h"
+#include "proxy/admin/admin.h"
+#include "proxy/commands/commands.h"
+#include "proxy/commands/engine_thread.h"
+#include "proxy/commands/stores.h"
+#include "proxy/core/log.h"
+#include "proxy/http/router.h"
+#include "proxy/http/server.h"
+#include "proxy/http/upstream.h"
+
+namespace twinstream {
+namespace {
+
+constexpr std::chrono::seconds lock_look{1};
+constexpr std::chrono::seconds engine_close_limit{10};
+
+std::string errors_text(const std::vector<ConfigError>& errors) {
+  std::string text;
+  for (const ConfigError& error : errors) text += (text.empty() ? "" : "\n") + to_string(error);
+  return text;
+}
+
+/// Everything that `serve` puts together; the order of members is the order of construction.
+class Service {
+ public:
+  Service(std::string path, Config config, OpenStores stores, std::unique_ptr<ServeLock> lock)
+      : path_(std::move(path)),
+        config_(std::move(config)),
+        stores_(std::move(stores)),
+        lock_(std::move(lock)),
+        engine_({thread_.executor(), clock_, system_random(), *stores_.postgres, *stores_.eventstore, *stores_.control,
+                 metrics_}),
+        router_({engine_, config_.backend ? &upstream_ : nullptr, metrics_}),
+        admin_(thread_.executor(), engine_, metrics_, clock_, config_state_) {}
+
+  Result<Done> start() {
+    auto loaded = router_.load(config_);
+    if (!loaded) return loaded;
+    config_state_.loaded(clock_.now());
+    auto opened = thread_.wait_for(engine_.open(config_, true));
+    if (!opened) return opened;
+    server_ = std::make_unique<http::Server>(
+        config_.listen, config_.backend, [this](const http::Request& head) { return router_.decide(head); }, metrics_);
+    auto started = server_->start();
+    if (!started) return started;
+    return start_admin();
+  }
+
+  /// Until a signal asks to stop; answers the exit status.
+  int run() {
+    boost::asio::io_context main(1);
+    boost::asio::signal_set ending(main, SIGINT, SIGTERM);
+    boost::asio::signal_set reloading(main, SIGHUP);
+    ConfigWatcher watcher(main.get_executor(), path_, [this](LoadResult result) { reload(std::move(result)); });
+    std::function<void(boost::system::error_code, int)> on_hangup = [&](boost::system::error_code error, int) {
+      if (error) return;
+      watcher.reload();
+      reloading.async_wait(on_hangup);
+    };
+    reloading.async_wait(on_hangup);
+    boost::asio::steady_timer lock_timer(main);
+    watch_lock(lock_timer, main);
+    ending.async_wait([&](boost::system::error_code, int) { main.stop(); });
+    main.run();
+    return stop();
+  }
+
+ private:
+  Result<Done> start_admin() {
+    std::string where = "off";
+    if (config_.admin) {
+      ListenConfig listen;
+      listen.address = *config_.admin;
+      listen.threads = 1;
+      listen.max_connections = 64;
+      admin_server_ = std::make_unique<http::Server>(
+          listen, std::nullopt, [this](const http::Request& head) { return admin_.decide(head); }, metrics_);
+      auto started = admin_server_->start();
+      if (!started) return started;
+      where = config_.admin->host + ":" + std::to_string(admin_server_->port());
+    }
+    std::printf("twinstream serve: proxy on %s:%u, admin on %s\n", config_.listen.address.host.c_str(),
+                static_cast<unsigned>(server_->port()), where.c_str());
+    std::fflush(stdout);
+    return Done{};
+  }
+
+  /// A file with errors, or one that the phases in force do not allow, changes nothing.
+  void reload(LoadResult result) {
+    if (const auto* errors = std::get_if<std::vector<ConfigError>>(&result)) {
+      refuse_reload(errors_text(*errors));
+      return;
+    }
+    Config next = std::get<Config>(std::move(result));
+    auto applied = router_.load(next);
+    if (applied) {
+      applied = thread_.wait_for(apply(next));
+      if (!applied) (void)router_.load(config_);
+    }
+    if (!applied) {
+      refuse_reload(path_ + ": " + applied.failure().reason);
+      return;
+    }
+    for (const std::string& field : restart_needed(config_, next)) {
+      log::warning("this change of the configuration needs a restart", {{"field", field}});
+    }
+    config_.categories = next.categories;
+    config_.routes = next.routes;
+    config_state_.loaded(clock_.now());
+    metrics_.count("twinstream_config_loads_total", {{"result", "ok"}});
+    metrics_.gauge("twinstream_config_timestamp_seconds",
+                   std::chrono::duration<double>(clock_.now().time_since_epoch()).count());
+    log::info("configuration taken over", {{"file", path_}});
+  }
+
+  void refuse_reload(std::string errors) {
+    log::error("the new configuration is not taken over, the old one stays", {{"errors", errors}});
+    metrics_.count("twinstream_config_loads_total", {{"result", "refused"}});
+    config_state_.failed(std::move(errors));
+  }
+
+  Awaitable<Result<Done>> apply(Config config) { co_return engine_.apply(config); }
+
+  /// Another process may serve once the lock is lost: then this one must not.
+  void watch_lock(boost::asio::steady_timer& timer, boost::asio::io_context& main) {
+    timer.expires_after(lock_look);
+    timer.async_wait([&](boost::system::error_code error) {
+      if (error) return;
+      if (!lock_->held()) {
+        log::error("the serve lock is lost: stopping, so that two processes never decide writes at once");
+        lost_lock_ = true;
+        main.stop();
+        return;
+      }
+      watch_lock(timer, main);
+    });
+  }
+
+  int stop() {
+    log::info("stopping: requests under way are finished first");
+    server_->stop(config_.listen.drain_timeout);
+    thread_.wait_for(close_engine());
+    if (admin_server_) admin_server_->stop(std::chrono::milliseconds(500));
+    thread_.stop();
+    log::info("stopped");
+    return lost_lock_ ? 1 : 0;
+  }
+
+  Awaitable<Done> close_engine() {
+    co_await engine_.close(engine_close_limit);
+    co_return Done{};
+  }
+
+  std::string path_;
+  Config config_;
+  SystemClock clock_;
+  Metrics metrics_;
+  OpenStores stores_;
+  std::unique_ptr<ServeLock> lock_;
+  EngineThread thread_;
+  Engine engine_;
+  http::PooledUpstream upstream_;
+  http::Router router_;
+  ConfigState config_state_;
+  Admin admin_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<http::Server> admin_server_;
+  bool lost_lock_ = false;
+};
+
+int complain(const Failure& failure) {
+  std::fprintf(stderr, "twinstream serve: %s\n", failure.reason.c_str());
+  return 1;
+}
+
+}  // namespace
+
+int run_serve(const std::string& path) {
+  auto config = load_or_complain(path);
+  if (!config) return 2;
+  auto lock = ServeLock::acquire(config->postgres);
+  if (!lock) return complain(lock.failure());
+  auto stores = open_stores(*config);
+  if (!stores) return complain(stores.failure());
+  Service service(path, *config, std::move(*stores), std::move(*lock));
+  if (auto started = service.start(); !started) return complain(started.failure());
+  return service.run();
+}
+
+}  // namespace twinstream

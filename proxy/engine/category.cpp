@@ -1,0 +1,117 @@
+#include "proxy/engine/category.h"
+
+namespace twinstream {
+namespace {
+
+constexpr std::size_t most_touched = 20'000;
+constexpr std::string_view everything_else = "*";
+
+}  // namespace
+
+Category::Permit::~Permit() {
+  if (category_ != nullptr && --category_->under_way_ == 0) category_->changed_.notify();
+}
+
+Awaitable<Result<Category::Permit>> Category::admit(Clock& clock, std::chrono::nanoseconds limit) {
+  if (held_ && !co_await wait_until(changed_, clock, limit, [this] { return !held_; })) {
+    co_return Failure{FailureCode::unavailable,
+                      "writes of category " + config.name + " are held while its authority changes; try again", {}};
+  }
+  co_return Permit(*this);
+}
+
+void Category::release() {
+  held_ = false;
+  changed_.notify();
+}
+
+Awaitable<bool> Category::drained(Clock& clock, std::chrono::nanoseconds limit) {
+  co_return co_await wait_until(changed_, clock, limit, [this] { return under_way_ == 0; });
+}
+
+void Category::note_touched(std::string_view stream) {
+  if (too_many_touched_ || touched_.contains(stream)) return;
+  if (touched_.size() >= most_touched) {
+    too_many_touched_ = true;
+    touched_.clear();
+  } else {
+    touched_.emplace(stream);
+  }
+}
+
+void Category::forget_touched() {
+  touched_.clear();
+  too_many_touched_ = false;
+}
+
+Result<Done> Categories::apply(const Config& config) {
+  std::map<std::string, CategoryConfig> wanted;
+  for (const CategoryConfig& category : config.categories) wanted[category.name] = category;
+  for (const auto& [name, category] : by_name_) {
+    if (!wanted.contains(name) && category->state.eventstore_is_authority) {
+      return Failure{FailureCode::rejected,
+                     "category " + name + " is in retire and cannot be taken out of the file: set it back to "
+                     "read-switch first", {}};
+    }
+  }
+  const auto rest = by_name_.find(std::string(everything_else));
+  const bool rest_is_retired = rest != by_name_.end() && rest->second->state.eventstore_is_authority;
+  for (const auto& [name, category] : wanted) {
+    if (rest_is_retired && !by_name_.contains(name) && !states_.contains(name)) {
+      return Failure{FailureCode::rejected,
+                     "category " + name + " cannot be split off from * while * is in retire: set * back to "
+                     "read-switch first", {}};
+    }
+  }
+  std::erase_if(by_name_, [&](const auto& entry) {
+    if (wanted.contains(entry.first)) return false;
+    states_[entry.first] = entry.second->state;
+    return true;
+  });
+  for (auto& [name, category] : wanted) {
+    auto& slot = by_name_[name];
+    if (slot) {
+      slot->config = std::move(category);
+    } else {
+      slot = std::make_unique<Category>(std::move(category), states_[name]);
+    }
+  }
+  publish();
+  return Done{};
+}
+
+Category& Categories::of(std::string_view stream) { return entry(category_of(stream)); }
+
+Category& Categories::entry(std::string_view category) {
+  if (const auto found = by_name_.find(std::string(category)); found != by_name_.end()) return *found->second;
+  auto& rest = by_name_[std::string(everything_else)];
+  if (!rest) {
+    CategoryConfig unconfigured;
+    unconfigured.name = everything_else;
+    rest = std::make_unique<Category>(std::move(unconfigured), CategoryState{});
+  }
+  return *rest;
+}
+
+void Categories::publish() {
+  auto views = std::make_shared<std::map<std::string, CategoryView, std::less<>>>();
+  for (const auto& [name, category] : by_name_) {
+    (*views)[name] = {category->state.phase, category->state.eventstore_is_authority, category->config.reads};
+  }
+  const std::lock_guard lock(mutex_);
+  views_ = std::move(views);
+}
+
+CategoryView Categories::view(std::string_view stream) const {
+  std::shared_ptr<const std::map<std::string, CategoryView, std::less<>>> views;
+  {
+    const std::lock_guard lock(mutex_);
+    views = views_;
+  }
+  if (!views) return {};
+  auto found = views->find(category_of(stream));
+  if (found == views->end()) found = views->find(everything_else);
+  return found == views->end() ? CategoryView{} : found->second;
+}
+
+}  // namespace twinstream

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "proxy/engine/control_store.h"
+#include "proxy/engine/signal.h"
+
+namespace twinstream {
+
+/// One category at run time: what the file wants, what is in force, and the writes under way. Used on the engine's
+/// executor only.
+class Category {
+ public:
+  /// While it lives, a write of the category is under way and its authority cannot change.
+  class Permit {
+   public:
+    explicit Permit(Category& category) : category_(&category) { ++category.under_way_; }
+    Permit(Permit&& other) noexcept : category_(std::exchange(other.category_, nullptr)) {}
+    Permit& operator=(Permit&&) = delete;
+    ~Permit();
+
+   private:
+    Category* category_;
+  };
+
+  Category(CategoryConfig config, CategoryState state) : config(std::move(config)), state(state) {}
+
+  CategoryConfig config;
+  CategoryState state;
+  std::vector<std::string> waiting_for;  ///< why the phase in force is not the wanted one
+  std::uint64_t written = 0;
+  std::uint64_t mirrored = 0;
+  std::array<std::uint64_t, 3> reads{};  ///< by ReadSource
+
+  /// PostgreSQL decides and EventStore follows.
+  bool mirrored_forward() const { return state.phase >= Phase::dual_write && !state.eventstore_is_authority; }
+  /// EventStore decides and PostgreSQL follows: the way back is kept open, or being taken.
+  bool mirrored_back() const {
+    return state.eventstore_is_authority && (config.rollback || config.phase != Phase::retire);
+  }
+
+  /// Waits while writes are held; unavailable when that takes longer than `limit`.
+  Awaitable<Result<Permit>> admit(Clock& clock, std::chrono::nanoseconds limit);
+  void hold() { held_ = true; }
+  void release();
+  bool held() const { return held_; }
+  /// Waits until no write is under way.
+  Awaitable<bool> drained(Clock& clock, std::chrono::nanoseconds limit);
+
+  /// Streams written since the last check began, so that a change of authority proves just these again.
+  void note_touched(std::string_view stream);
+  void forget_touched();
+  /// Nothing when there were too many to remember.
+  const std::set<std::string, std::less<>>* touched() const { return too_many_touched_ ? nullptr : &touched_; }
+
+ private:
+  std::size_t under_way_ = 0;
+  bool held_ = false;
+  std::set<std::string, std::less<>> touched_;
+  bool too_many_touched_ = true;  ///< after a start nothing is known: the next check tells
+  Signal changed_;
+};
+
+/// What any thread may know of a category without asking the engine.
+struct CategoryView {
+  Phase phase = Phase::observe;
+  bool eventstore_is_authority = false;
+  ReadPolicy reads;
+};
+
+/// All categories, by configured name.
+class Categories {
+ public:
+  /// What was in force when the program stopped. Before the first `apply`.
+  void set_states(std::map<std::string, CategoryState> states) { states_ = std::move(states); }
+
+  /// Takes over a new configuration. Refused, with the reason, when it would change the authority of streams by moving
+  /// them to another entry (an entry taken out or put in while `retire` is in force).
+  Result<Done> apply(const Config& config);
+  Category& of(std::string_view stream);
+  std::map<std::string, std::unique_ptr<Category>>& all() { return by_name_; }
+
+  /// Makes the present state visible to `view`. Called after every change.
+  void publish();
+  CategoryView view(std::string_view stream) const;  ///< any thread
+
+ private:
+  Category& entry(std::string_view category);
+
+  std::map<std::string, CategoryState> states_;
+  std::map<std::string, std::unique_ptr<Category>> by_name_;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const std::map<std::string, CategoryView, std::less<>>> views_;
+};
+
+}  // namespace twinstream

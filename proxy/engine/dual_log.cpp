@@ -1,0 +1,365 @@
+#include "proxy/engine/dual_log.h"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "proxy/core/log.h"
+#include "proxy/engine/run_on.h"
+
+namespace twinstream {
+namespace {
+
+/// A change of deletion state waits this long for what it depends on, and keeps later writes of its stream waiting.
+constexpr std::chrono::seconds state_change_wait{5};
+
+LogTraits traits_of_both(const EventLog& postgres, const EventLog& eventstore) {
+  LogTraits traits = postgres.traits();
+  traits.name = "twinstream";
+  traits.max_append_bytes = std::min(traits.max_append_bytes, eventstore.traits().max_append_bytes);
+  traits.max_stream_name_bytes = std::min(traits.max_stream_name_bytes, eventstore.traits().max_stream_name_bytes);
+  return traits;
+}
+
+/// Answers `pending` when the carry is not done within the limit.
+Awaitable<MirrorState> carried_within(Mirror& mirror, Clock& clock, boost::asio::any_io_executor executor,
+                                      std::string stream, std::uint64_t revision, std::vector<RecordedEvent> events,
+                                      std::chrono::nanoseconds limit) {
+  struct Race {
+    std::optional<Completion<MirrorState>> done;
+    std::unique_ptr<Clock::Timer> timer;
+
+    void finish(MirrorState state) {
+      if (!done) return;
+      auto completion = std::move(*done);
+      done.reset();
+      timer.reset();
+      completion(state);
+    }
+  };
+  auto start = [&](Completion<MirrorState> done) {
+    auto race = std::make_shared<Race>();
+    race->done.emplace(std::move(done));
+    race->timer = clock.after(executor, limit, [weak = std::weak_ptr<Race>(race)] {
+      if (auto expired = weak.lock()) expired->finish(MirrorState::pending);
+    });
+    mirror.carry(std::move(stream), revision, std::move(events), [race](Carried carried) {
+      race->finish(carried == Carried::done ? MirrorState::done : MirrorState::pending);
+    });
+  };
+  co_return co_await await_completion<MirrorState>(start);
+}
+
+std::vector<RecordedEvent> recorded(const AppendRequest& request, const Appended& appended) {
+  std::vector<RecordedEvent> events;
+  events.reserve(request.events.size());
+  std::uint64_t revision = *appended.revision + 1 - request.events.size();
+  for (const Event& event : request.events) events.push_back({request.stream, revision++, appended.position, event});
+  return events;
+}
+
+bool same_pages(const StreamPage& one, const StreamPage& other) {
+  return std::equal(one.events.begin(), one.events.end(), other.events.begin(), other.events.end(),
+                    [](const RecordedEvent& a, const RecordedEvent& b) {
+                      return a.revision == b.revision && a.event.id == b.event.id && a.event.type == b.event.type;
+                    });
+}
+
+}  // namespace
+
+bool in_percentage(std::string_view stream, unsigned percent) {
+  std::uint64_t hash = 1469598103934665603ull;  // FNV-1a: the same in every build and on every machine
+  for (const char c : stream) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  return (hash >> 32) % 100 < percent;
+}
+
+DualLog::DualLog(boost::asio::any_io_executor engine, Clock& clock, Random random, Stores stores,
+                 Categories& categories, ControlStore& control, Metrics& metrics)
+    : engine_(std::move(engine)),
+      clock_(clock),
+      random_(std::move(random)),
+      stores_(stores),
+      categories_(categories),
+      control_(control),
+      metrics_(metrics),
+      traits_(traits_of_both(stores.postgres, stores.eventstore)) {}
+
+std::optional<Failure> DualLog::refuses(const AppendRequest& request) const {
+  if (auto refusal = stores_.postgres.refuses(request)) return refusal;
+  return stores_.eventstore.refuses(request);
+}
+
+// ---- writes
+
+Awaitable<Result<Appended>> DualLog::append(AppendRequest request) {
+  co_return co_await run_on(engine_, append_here(std::move(request)));
+}
+
+Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
+  if (auto refusal = refuses(request)) co_return *refusal;
+  Category& category = categories_.of(request.stream);
+  auto permit = co_await admit(category, request.stream);
+  if (!permit) co_return permit.failure();
+  const Timestamp now = clock_.now();
+  for (Event& event : request.events) {
+    if (!event.created) event.created = now;
+  }
+  EventLog& authority = stores_.authority(category);
+  Mirror* mirror = stores_.mirror(category);
+  // A log that stamps its own time is read back by the mirror; otherwise what was written is known here.
+  const bool known = mirror != nullptr && authority.traits().keeps_created;
+  const AppendRequest written = known ? request : AppendRequest{request.stream, {}, {}};
+  auto appended = co_await authority.append(std::move(request));
+  if (!appended) {
+    metrics_.count("twinstream_append_failures_total",
+                   {{"store", authority.traits().name}, {"code", to_string(appended.failure().code)}});
+    co_return appended;
+  }
+  if (!appended->revision || appended->duplicate) {
+    if (mirror != nullptr && appended->revision) {
+      appended->mirror = co_await mirror_written(category, written.stream, *appended->revision, {});
+    }
+    co_return appended;
+  }
+  category.written += written.events.size();
+  metrics_.count("twinstream_events_written_total",
+                 {{"category", category.config.name}, {"authority", authority.traits().name}},
+                 static_cast<double>(written.events.size()));
+  category.note_touched(written.stream);
+  if (mirror != nullptr) {
+    appended->mirror = co_await mirror_written(category, written.stream, *appended->revision,
+                                               known ? recorded(written, *appended) : std::vector<RecordedEvent>{});
+  }
+  co_return appended;
+}
+
+Awaitable<MirrorState> DualLog::mirror_written(Category& category, std::string stream, std::uint64_t revision,
+                                               std::vector<RecordedEvent> events) {
+  Mirror& mirror = *stores_.mirror(category);
+  const bool wait = category.config.ack == Ack::both || category.state.phase == Phase::read_switch;
+  if (!wait) {
+    mirror.carry(std::move(stream), revision, std::move(events), {});
+    co_return MirrorState::pending;
+  }
+  co_return co_await carried_within(mirror, clock_, engine_, std::move(stream), revision, std::move(events),
+                                    category.config.ack_timeout);
+}
+
+Awaitable<Result<Category::Permit>> DualLog::admit(Category& category, std::string stream) {
+  if (!changing_.empty() &&
+      !co_await wait_until(changed_, clock_, state_change_wait, [&] { return !changing_.contains(stream); })) {
+    co_return Failure{FailureCode::unavailable, "the stream is being deleted or restored; try again", {}};
+  }
+  co_return co_await category.admit(clock_, category.config.fence_timeout);
+}
+
+// ---- what the backend wrote
+
+Awaitable<MirrorState> DualLog::carry(std::string stream) {
+  co_return co_await run_on(engine_, carry_here(std::move(stream)));
+}
+
+Awaitable<MirrorState> DualLog::carry_here(std::string stream) {
+  Category& category = categories_.of(stream);
+  category.note_touched(stream);
+  if (!category.mirrored_forward()) co_return MirrorState::none;
+  auto head = co_await stores_.postgres.head(stream);
+  if (!head || !head->revision) co_return MirrorState::pending;  // the tail will find what there is
+  ++category.written;
+  metrics_.count("twinstream_events_written_total", {{"category", category.config.name}, {"authority", "backend"}});
+  co_return co_await mirror_written(category, std::move(stream), *head->revision, {});
+}
+
+Awaitable<Result<std::shared_ptr<void>>> DualLog::admit_backend_write(std::string category) {
+  co_return co_await run_on(engine_, admit_backend_write_here(std::move(category)));
+}
+
+Awaitable<Result<std::shared_ptr<void>>> DualLog::admit_backend_write_here(std::string name) {
+  Category& category = categories_.of(name);
+  auto permit = co_await category.admit(clock_, category.config.fence_timeout);
+  if (!permit) co_return permit.failure();
+  if (category.state.eventstore_is_authority) {
+    co_return Failure{FailureCode::rejected,
+                      "category " + category.config.name + " is retired: EventStore decides its writes, so the backend "
+                      "must append through the proxy's event API instead of writing its own table", {}};
+  }
+  // The permit belongs to the engine's thread, whoever drops the last reference.
+  auto* held = new Category::Permit(std::move(*permit));
+  co_return std::shared_ptr<void>(static_cast<void*>(held), [engine = engine_](void* pointer) {
+    boost::asio::post(engine, [pointer] { delete static_cast<Category::Permit*>(pointer); });
+  });
+}
+
+// ---- reads
+
+bool DualLog::reads_follower(const Category& category, const std::string& stream) const {
+  if (category.state.phase != Phase::read_switch) return false;
+  return category.config.reads.from == ReadSource::eventstore ||
+         in_percentage(stream, category.config.reads.eventstore_percent);
+}
+
+Awaitable<Result<StreamPage>> DualLog::read_stream(ReadStream request) {
+  co_return co_await run_on(engine_, read_stream_here(std::move(request)));
+}
+
+Awaitable<Result<StreamPage>> DualLog::read_stream_here(ReadStream request) {
+  Category& category = categories_.of(request.stream);
+  if (stores_.mirror(category) != nullptr && random_() % 100 < category.config.reads.compare_percent) {
+    co_return co_await read_and_compare(category, std::move(request));
+  }
+  if (reads_follower(category, request.stream)) co_return co_await read_follower(category, std::move(request));
+  EventLog& authority = stores_.authority(category);
+  const auto source = category.state.eventstore_is_authority ? ReadSource::eventstore : ReadSource::postgres;
+  ++category.reads[static_cast<std::size_t>(source)];
+  metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", to_string(source)}});
+  auto page = co_await authority.read_stream(request);
+  if (page || !page.failed_with(FailureCode::unavailable) || !category.config.reads.fallback) co_return page;
+  if (!co_await follower_is_current(category, request.stream)) co_return page;
+  metrics_.count("twinstream_read_fallbacks_total", {{"category", category.config.name}});
+  co_return co_await stores_.follower(category).read_stream(std::move(request));
+}
+
+/// A follower that is behind is waited for, then the authority answers: nobody sees a stream go back in time. What the
+/// authority showed must be at the follower before the follower is read again, so it is carried.
+Awaitable<Result<StreamPage>> DualLog::read_follower(Category& category, ReadStream request) {
+  if (co_await follower_is_current(category, request.stream)) {
+    auto page = co_await stores_.follower(category).read_stream(request);
+    if (page || !page.failed_with(FailureCode::unavailable)) {
+      ++category.reads[static_cast<std::size_t>(ReadSource::eventstore)];
+      metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", "eventstore"}});
+      co_return page;
+    }
+    if (!category.config.reads.fallback) co_return page;
+  } else if (!category.config.reads.fallback && !stores_.forward.is_set_aside(request.stream)) {
+    co_return Failure{FailureCode::unavailable, "EventStore is behind for this stream and `fallback` is off; try again",
+                      {}};
+  }
+  metrics_.count("twinstream_read_fallbacks_total", {{"category", category.config.name}});
+  ++category.reads[static_cast<std::size_t>(ReadSource::postgres)];
+  metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", "postgres"}});
+  auto page = co_await stores_.postgres.read_stream(request);
+  if (page && page->head.revision && category.mirrored_forward()) {
+    stores_.forward.carry(request.stream, *page->head.revision, {}, {});
+  }
+  co_return page;
+}
+
+Awaitable<bool> DualLog::follower_is_current(Category& category, const std::string& stream) {
+  Mirror* mirror = stores_.mirror(category);
+  if (mirror == nullptr || mirror->is_set_aside(stream)) co_return false;
+  // Until the tail has been at the end once, a write from before a restart may still be on its way.
+  if (!stores_.tail(category).has_caught_up()) co_return false;
+  co_return mirror->settled(stream) || co_await mirror->settle(stream, category.config.reads.wait_for_mirror);
+}
+
+Awaitable<Result<StreamPage>> DualLog::read_and_compare(Category& category, ReadStream request) {
+  auto answer = co_await stores_.authority(category).read_stream(request);
+  const bool current = co_await follower_is_current(category, request.stream);
+  if (!current || (!answer && !answer.failed_with(FailureCode::stream_not_found))) co_return answer;
+  auto other = co_await stores_.follower(category).read_stream(request);
+  const bool both = answer && other;
+  if (!both && !other && other.failed_with(FailureCode::unavailable)) co_return answer;
+  const bool equal = both ? same_pages(*answer, *other) : answer.ok() == other.ok();
+  metrics_.count("twinstream_read_comparisons_total",
+                 {{"category", category.config.name}, {"result", equal ? "equal" : "different"}});
+  if (!equal) log::warning("the stores give different answers to a read", {{"stream", request.stream}});
+  co_return answer;
+}
+
+Awaitable<Result<AllPage>> DualLog::read_all(ReadAll request) {
+  co_return co_await run_on(engine_, stores_.postgres.read_all(std::move(request)));
+}
+
+Awaitable<Result<Head>> DualLog::head(std::string stream) {
+  co_return co_await run_on(engine_, head_here(std::move(stream)));
+}
+
+Awaitable<Result<Head>> DualLog::head_here(std::string stream) {
+  EventLog& authority = stores_.authority(categories_.of(stream));
+  co_return co_await authority.head(std::move(stream));
+}
+
+Awaitable<Result<Position>> DualLog::tip() { co_return co_await run_on(engine_, stores_.postgres.tip()); }
+
+std::unique_ptr<Subscription> DualLog::subscribe_all(Position after) { return stores_.postgres.subscribe_all(after); }
+
+std::unique_ptr<Subscription> DualLog::subscribe_stream(std::string stream, std::optional<std::uint64_t> after) {
+  const bool eventstore = categories_.view(stream).eventstore_is_authority;
+  return (eventstore ? stores_.eventstore : stores_.postgres).subscribe_stream(std::move(stream), after);
+}
+
+Awaitable<Result<std::string>> DualLog::ping() { co_return co_await run_on(engine_, stores_.postgres.ping()); }
+
+// ---- deletion state
+
+Awaitable<Result<Deleted>> DualLog::soft_delete(std::string stream, ExpectedRevision expected) {
+  co_return co_await run_on(engine_, change_state(std::move(stream), Change::soft_delete, expected));
+}
+
+Awaitable<Result<Deleted>> DualLog::tombstone(std::string stream, ExpectedRevision expected) {
+  co_return co_await run_on(engine_, change_state(std::move(stream), Change::tombstone, expected));
+}
+
+Awaitable<Result<Done>> DualLog::restore(std::string stream) {
+  auto changed = co_await run_on(engine_, change_state(std::move(stream), Change::restore, {}));
+  if (!changed) co_return changed.failure();
+  co_return Done{};
+}
+
+/// Writes of the stream wait meanwhile. The change is noted durably before the authority is asked and forgotten when the
+/// follower shows the same, so that a crash in between is mended at the next start.
+Awaitable<Result<Deleted>> DualLog::change_state(std::string stream, Change change, ExpectedRevision expected) {
+  Category& category = categories_.of(stream);
+  auto permit = co_await admit(category, stream);
+  if (!permit) co_return permit.failure();
+  Mirror* mirror = stores_.mirror(category);
+  if (mirror == nullptr) {
+    co_return co_await change_at_authority(stores_.authority(category), stream, change, expected);
+  }
+  auto noted = co_await control_.note_state_change(stream);
+  if (!noted) co_return noted.failure();
+  changing_.insert(stream);
+  Result<Deleted> changed = Failure{FailureCode::unavailable,
+                                    "the other store does not have all events of the stream yet; try again", {}};
+  // EventStore does not give hidden events back: PostgreSQL must have them before they are hidden.
+  const bool ready = !category.state.eventstore_is_authority || co_await mirror->settle(stream, state_change_wait);
+  if (ready) changed = co_await change_at_authority(stores_.authority(category), stream, change, expected);
+  mirror->carry_state(stream, [this, stream](Carried) {
+    boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
+  });
+  (void)co_await mirror->settle(stream, state_change_wait);
+  changing_.erase(stream);
+  changed_.notify();
+  category.note_touched(stream);
+  co_return changed;
+}
+
+Awaitable<void> DualLog::forget_state_change(std::string stream) { (void)co_await control_.forget_state_change(stream); }
+
+Awaitable<Result<Deleted>> DualLog::change_at_authority(EventLog& authority, std::string stream, Change change,
+                                                        ExpectedRevision expected) {
+  switch (change) {
+    case Change::soft_delete: co_return co_await authority.soft_delete(std::move(stream), expected);
+    case Change::tombstone: co_return co_await authority.tombstone(std::move(stream), expected);
+    case Change::restore: break;
+  }
+  auto restored = co_await authority.restore(std::move(stream));
+  if (!restored) co_return restored.failure();
+  co_return Deleted{};
+}
+
+Awaitable<Result<Done>> DualLog::finish_state_changes() {
+  auto streams = co_await control_.load_state_changes();
+  if (!streams) co_return streams.failure();
+  for (std::string& stream : *streams) {
+    Mirror* mirror = stores_.mirror(categories_.of(stream));
+    if (mirror == nullptr) continue;
+    mirror->carry_state(stream, [this, stream](Carried) {
+      boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
+    });
+  }
+  co_return Done{};
+}
+
+}  // namespace twinstream

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <set>
+
+#include "proxy/engine/category.h"
+#include "proxy/engine/gateway.h"
+#include "proxy/engine/mirror.h"
+#include "proxy/engine/tail.h"
+
+namespace twinstream {
+
+/// Both stores with the mirrors between them, as the engine's parts share them.
+struct Stores {
+  EventLog& postgres;
+  EventLog& eventstore;
+  Mirror& forward;  ///< postgres -> eventstore
+  Mirror& back;     ///< eventstore -> postgres
+  Tail& forward_tail;
+  Tail& back_tail;
+
+  EventLog& authority(const Category& category) { return category.state.eventstore_is_authority ? eventstore : postgres; }
+  EventLog& follower(const Category& category) { return category.state.eventstore_is_authority ? postgres : eventstore; }
+  /// The mirror that carries this category now; nothing when it is not mirrored.
+  Mirror* mirror(const Category& category) {
+    if (category.mirrored_forward()) return &forward;
+    return category.mirrored_back() ? &back : nullptr;
+  }
+  Tail& tail(const Category& category) { return category.state.eventstore_is_authority ? back_tail : forward_tail; }
+};
+
+/// The two stores as one EventLog. A write is decided by the authority of its stream's category and acknowledged when
+/// the authority has it (`ack: authority`) or when the follower has it too (`ack: both`, within a bound; then it is
+/// acknowledged as pending, never failed). Reads come from the store that the policy chooses and never go back in time.
+/// Every method may be called from any thread; the work is done on the engine's executor.
+class DualLog final : public EventLog {
+ public:
+  DualLog(boost::asio::any_io_executor engine, Clock& clock, Random random, Stores stores, Categories& categories,
+          ControlStore& control, Metrics& metrics);
+
+  const LogTraits& traits() const override { return traits_; }
+  std::optional<Failure> refuses(const AppendRequest& request) const override;
+  Awaitable<Result<Appended>> append(AppendRequest request) override;
+  Awaitable<Result<StreamPage>> read_stream(ReadStream request) override;
+  Awaitable<Result<AllPage>> read_all(ReadAll request) override;
+  Awaitable<Result<Head>> head(std::string stream) override;
+  Awaitable<Result<Position>> tip() override;
+  Awaitable<Result<Deleted>> soft_delete(std::string stream, ExpectedRevision expected) override;
+  Awaitable<Result<Deleted>> tombstone(std::string stream, ExpectedRevision expected) override;
+  Awaitable<Result<Done>> restore(std::string stream) override;
+  std::unique_ptr<Subscription> subscribe_all(Position after) override;
+  std::unique_ptr<Subscription> subscribe_stream(std::string stream, std::optional<std::uint64_t> after) override;
+  Awaitable<Result<std::string>> ping() override;
+
+  /// Brings the follower up to what the backend wrote to this stream (Gateway::carry). Any thread.
+  Awaitable<MirrorState> carry(std::string stream);
+  /// See Gateway::admit_backend_write. Any thread.
+  Awaitable<Result<std::shared_ptr<void>>> admit_backend_write(std::string category);
+  /// Carries the deletion states that a crash interrupted. Engine's executor, before serving.
+  Awaitable<Result<Done>> finish_state_changes();
+
+ private:
+  enum class Change { soft_delete, tombstone, restore };
+
+  Awaitable<Result<Appended>> append_here(AppendRequest request);
+  Awaitable<MirrorState> mirror_written(Category& category, std::string stream, std::uint64_t revision,
+                                        std::vector<RecordedEvent> events);
+  Awaitable<MirrorState> carry_here(std::string stream);
+  Awaitable<Result<std::shared_ptr<void>>> admit_backend_write_here(std::string category);
+  Awaitable<Result<StreamPage>> read_stream_here(ReadStream request);
+  Awaitable<Result<StreamPage>> read_follower(Category& category, ReadStream request);
+  Awaitable<Result<StreamPage>> read_and_compare(Category& category, ReadStream request);
+  Awaitable<bool> follower_is_current(Category& category, const std::string& stream);
+  Awaitable<Result<Head>> head_here(std::string stream);
+  Awaitable<Result<Deleted>> change_state(std::string stream, Change change, ExpectedRevision expected);
+  Awaitable<Result<Deleted>> change_at_authority(EventLog& authority, std::string stream, Change change,
+                                                 ExpectedRevision expected);
+  Awaitable<void> forget_state_change(std::string stream);
+  Awaitable<Result<Category::Permit>> admit(Category& category, std::string stream);
+  bool reads_follower(const Category& category, const std::string& stream) const;
+
+  boost::asio::any_io_executor engine_;
+  Clock& clock_;
+  Random random_;
+  Stores stores_;
+  Categories& categories_;
+  ControlStore& control_;
+  Metrics& metrics_;
+  LogTraits traits_;
+  std::set<std::string> changing_;  ///< streams whose deletion state is being changed: their writes wait
+  Signal changed_;
+};
+
+/// Which share of streams a percentage means: the same stream always falls on the same side.
+bool in_percentage(std::string_view stream, unsigned percent);
+
+}  // namespace twinstream
