@@ -135,6 +135,7 @@ struct LogTraits {
   bool exact_bytes = true;           ///< false: JSON comes back normalised (jsonb), compare by value
   bool keeps_created = true;         ///< false: stamps its own time (EventStore); $originalCreated carries ours
   bool keeps_event_ids = true;       ///< false: ids are derived from the row and not stored
+  bool marks_deletions = false;      ///< deletion state shows in the global order, as `$$...` and `$streamDeleted` events
   bool holds_system_streams = false; ///< whether `$...` streams may be written
   std::size_t max_append_bytes = 1024 * 1024;   ///< sum over the events of one append
   std::size_t max_stream_name_bytes = 1024;

@@ -58,6 +58,7 @@ class Category {
   /// Streams written since the last check began, so that a change of authority proves just these again.
   void note_touched(std::string_view stream);
   void forget_touched();
+  void forget_proof() { too_many_touched_ = true; }  ///< the next change of authority needs a check of everything
   /// Nothing when there were too many to remember.
   const std::set<std::string, std::less<>>* touched() const { return too_many_touched_ ? nullptr : &touched_; }
 

@@ -82,6 +82,7 @@ Awaitable<bool> Checker::check_part(const CheckOptions& options, unsigned pass, 
     co_return true;
   }
   if (too_many_) co_return false;
+  co_await look_for_deletions(folds);
   std::vector<std::string> suspects;
   for (const auto& [stream, pair] : folds) {
     ++report.streams;
@@ -133,6 +134,28 @@ Awaitable<Result<Done>> Checker::fold(EventLog& log, Side side, Folds& folds, co
     at = page->next;
   }
   co_return Done{};
+}
+
+/// A log that does not show deletions in its global order is asked for every stream.
+Awaitable<void> Checker::look_for_deletions(const Folds& folds) {
+  for (EventLog* log : {&postgres_, &eventstore_}) {
+    if (log->traits().marks_deletions) continue;
+    std::vector<std::string> streams;
+    streams.reserve(folds.size());
+    for (const auto& [stream, pair] : folds) {
+      if (pair.postgres == pair.eventstore && !stateful_.contains(stream)) streams.push_back(stream);
+    }
+    std::function<Awaitable<void>(std::string)> work = [this, log](std::string stream) {
+      return look_at_state(*log, std::move(stream));
+    };
+    co_await for_each_concurrently<std::string>(executor_, std::move(streams), streams_at_once, std::move(work));
+  }
+}
+
+Awaitable<void> Checker::look_at_state(EventLog& log, std::string stream) {
+  auto head = co_await log.head(stream);
+  const bool plain = head && head->state == Head::State::live && head->first_visible == 0;
+  if (!plain) stateful_.insert(std::move(stream));
 }
 
 Awaitable<void> Checker::recheck(std::vector<std::string> suspects, const Folds& folds, const CheckOptions& options,

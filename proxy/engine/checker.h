@@ -81,6 +81,8 @@ class Checker {
   Awaitable<Result<Done>> fold(EventLog& log, Side side, Folds& folds, const Part& part, const CheckOptions& options,
                                CheckReport& report);
   Awaitable<bool> check_part(const CheckOptions& options, unsigned pass, unsigned passes, CheckReport& report);
+  Awaitable<void> look_for_deletions(const Folds& folds);
+  Awaitable<void> look_at_state(EventLog& log, std::string stream);
   Awaitable<void> recheck(std::vector<std::string> suspects, const Folds& folds, const CheckOptions& options,
                           CheckReport& report);
   Awaitable<void> recheck_one(std::string stream, std::chrono::nanoseconds deadline, const Folds& folds,

@@ -54,18 +54,19 @@ Awaitable<void> Phases::run() {
   while (!stopping_) {
     std::vector<std::string> names;
     for (const auto& [name, category] : categories_.all()) names.push_back(name);
+    bool moved = false;
     for (const std::string& name : names) {
       const auto found = categories_.all().find(name);
       if (found == categories_.all().end() || stopping_) continue;
-      co_await walk(*found->second);
+      if (co_await walk(*found->second)) moved = true;
     }
-    if (!stopping_) co_await wake_.wait(clock_, look_interval);
+    if (!moved && !stopping_) co_await wake_.wait(clock_, look_interval);
   }
   running_ = false;
 }
 
 /// One step of one category per round, so that a category that waits does not keep the others.
-Awaitable<void> Phases::walk(Category& category) {
+Awaitable<bool> Phases::walk(Category& category) {
   const Phase from = category.state.phase;
   metrics_.gauge("twinstream_phase", static_cast<double>(from), {{"category", category.config.name}});
   metrics_.gauge("twinstream_epoch", static_cast<double>(category.state.epoch), {{"category", category.config.name}});
@@ -73,16 +74,16 @@ Awaitable<void> Phases::walk(Category& category) {
     category.waiting_for.clear();
     if (from == Phase::backfill && !category.state.checked_equal) co_await backfill_and_check(category);
     if (from == Phase::read_switch) co_await check_regularly(category);
-    co_return;
+    co_return false;
   }
   const bool moved = from < category.config.phase ? co_await step_up(category) : co_await step_down(category);
-  if (!moved) co_return;
+  if (!moved) co_return false;
   category.waiting_for.clear();
   log::info("phase changed", {{"category", category.config.name},
                               {"from", std::string(to_string(from))},
                               {"to", std::string(to_string(category.state.phase))},
                               {"epoch", std::to_string(category.state.epoch)}});
-  wake_.notify();
+  co_return true;
 }
 
 Awaitable<bool> Phases::step_up(Category& category) {
@@ -159,9 +160,9 @@ Awaitable<bool> Phases::to_read_switch(Category& category) {
 }
 
 Awaitable<bool> Phases::check(Category& category) {
-  const auto now = clock_.monotonic();
   const auto last = last_check_.find(category.config.name);
-  if (last != last_check_.end() && now - last->second < failed_check_pause) co_return false;
+  const bool failed = last != last_check_.end() && !category.state.checked_equal;
+  if (failed && clock_.monotonic() - last->second < failed_check_pause) co_return false;
   category.waiting_for = {"both stores are being compared"};
   category.forget_touched();
   CheckOptions options;
@@ -234,7 +235,7 @@ Awaitable<bool> Phases::bring_postgres_up(Category& category) {
                                           [&category] { return category.config.phase < Phase::retire; });
   if (done) done = co_await control_.clear_cursor(cursor);
   if (!done) co_return refuse(category, "carrying back: " + done.failure().reason);
-  category.state.checked_equal = false;
+  category.forget_proof();
   co_return true;
 }
 

@@ -36,7 +36,7 @@ class Phases {
 
  private:
   Awaitable<void> run();
-  Awaitable<void> walk(Category& category);
+  Awaitable<bool> walk(Category& category);
   Awaitable<bool> step_up(Category& category);
   Awaitable<bool> step_down(Category& category);
   Awaitable<bool> to_dual_write(Category& category);
