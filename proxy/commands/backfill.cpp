@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-
 #include <boost/asio/detached.hpp>
 #include <csignal>
 #include <cstdio>

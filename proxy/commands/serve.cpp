@@ -1,6 +1,8 @@
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "adapters/postgres/serve_lock.h"
 #include "config/explain.h"
@@ -127,19 +129,30 @@ class Service {
 
   Awaitable<Result<Done>> apply(Config config) { co_return engine_.apply(config); }
 
-  /// Another process may serve once the lock is lost: then this one must not.
+  /// The lock ends with its session, for example when PostgreSQL restarts. It is taken again; when another process was
+  /// faster, this one must not go on.
   void watch_lock(boost::asio::steady_timer& timer, boost::asio::io_context& main) {
     timer.expires_after(lock_look);
     timer.async_wait([&](boost::system::error_code error) {
       if (error) return;
-      if (!lock_->held()) {
-        log::error("the serve lock is lost: stopping, so that two processes never decide writes at once");
-        lost_lock_ = true;
+      if (!lock_->held() && !retake_lock()) {
         main.stop();
         return;
       }
       watch_lock(timer, main);
     });
+  }
+
+  bool retake_lock() {
+    auto lock = ServeLock::acquire(config_.postgres, std::chrono::milliseconds(0));
+    if (lock) {
+      lock_ = std::move(*lock);
+      log::info("the serve lock was lost and is taken again");
+    } else if (lock.failed_with(FailureCode::rejected)) {
+      log::error("another process serves now: stopping", {{"reason", lock.failure().reason}});
+      lost_lock_ = true;
+    }
+    return !lost_lock_;
   }
 
   int stop() {
@@ -184,13 +197,17 @@ int complain(const Failure& failure) {
 int run_serve(const std::string& path) {
   auto config = load_or_complain(path);
   if (!config) return 2;
-  auto lock = ServeLock::acquire(config->postgres);
-  if (!lock) return complain(lock.failure());
   auto stores = open_stores(*config);
   if (!stores) return complain(stores.failure());
+  auto lock = ServeLock::acquire(config->postgres);
+  if (!lock) return complain(lock.failure());
   Service service(path, *config, std::move(*stores), std::move(*lock));
   if (auto started = service.start(); !started) return complain(started.failure());
-  return service.run();
+  const int status = service.run();
+  std::fflush(nullptr);
+  // What still waits inside is left where it is: everything acknowledged is durable, and a crash at any moment has to
+  // be harmless anyway.
+  std::_Exit(status);
 }
 
 }  // namespace twinstream

@@ -15,9 +15,7 @@ Result<OpenStores> open_stores(const Config& config) {
   auto postgres = PostgresLog::open(config.postgres);
   if (!postgres) return postgres.failure();
   stores.postgres = std::move(*postgres);
-  auto control = PgControlStore::open(config.postgres);
-  if (!control) return control.failure();
-  stores.control = std::move(*control);
+  stores.control = std::make_unique<PgControlStore>(config.postgres);
   if (config.eventstore.url.empty()) {
     stores.eventstore = absent_log("eventstore", "eventstore.url is not set");
     return stores;

@@ -13,6 +13,7 @@ namespace twinstream::http {
 /// Header fields in order, names compared without case.
 class Fields {
  public:
+  void reserve(std::size_t count) { items_.reserve(count); }
   void add(std::string name, std::string value) { items_.emplace_back(std::move(name), std::move(value)); }
   void set(std::string_view name, std::string value);  ///< replaces every field of that name
   void erase(std::string_view name);

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "adapters/eventstore/calls.h"
+#include "adapters/eventstore/connection_string.h"
+#include "adapters/eventstore/errors.h"
+
+namespace grpc {
+class Channel;
+class ClientContext;
+class Status;
+}  // namespace grpc
+
+namespace twinstream::eventstore {
+
+/// What a server says about itself.
+class Features {
+ public:
+  bool batch_append = false;
+  bool batch_deadline_duration = false;  ///< understands a relative deadline in batches
+  std::string version;                   ///< empty: the server does not say
+
+  /// Since 23.10 a subscription is told when it is at the end.
+  bool announces_caught_up() const { return at_least(23, 10); }
+  /// Since 25.1 an append may have 256 MiB, before that 1 MiB, where the operator did not change it.
+  bool takes_large_appends() const { return at_least(25, 1); }
+
+ private:
+  bool at_least(int major, int minor) const;
+};
+
+class ChannelFactory;
+
+/// A channel to one node, ready for calls.
+struct Connection {
+  Endpoint endpoint;
+  std::shared_ptr<grpc::Channel> channel;
+  std::shared_ptr<const ChannelFactory> factory;
+  std::shared_ptr<CallRegistry> calls;
+  Features features;
+};
+using ConnectionPtr = std::shared_ptr<const Connection>;
+
+/// Makes channels and the headers of calls from the settings, whose certificate files it reads once.
+class ChannelFactory : public std::enable_shared_from_this<ChannelFactory> {
+ public:
+  /// `rejected` when a certificate file cannot be read.
+  static Result<std::shared_ptr<const ChannelFactory>> load(ConnectionSettings settings);
+
+  const ConnectionSettings& settings() const { return settings_; }
+  /// Does not touch the network; the features are empty.
+  Connection connect(Endpoint endpoint, std::shared_ptr<CallRegistry> calls) const;
+
+  /// Whether the call must be answered by the leader, or by whichever node is asked.
+  enum class Target { preferred, any };
+  void add_headers(grpc::ClientContext& context, Target target) const;
+
+ private:
+  struct Certificates {
+    std::string authorities;
+    std::string own;
+    std::string own_key;
+  };
+
+  ChannelFactory(ConnectionSettings settings, Certificates certificates);
+
+  ConnectionSettings settings_;
+  Certificates certificates_;
+  std::string authorization_;
+};
+
+void set_deadline(grpc::ClientContext& context, std::chrono::milliseconds timeout);
+CallStatus call_status(const grpc::Status& status, const grpc::ClientContext& context);
+
+}  // namespace twinstream::eventstore

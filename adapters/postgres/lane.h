@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "adapters/postgres/append_function.h"
+#include "adapters/postgres/batch.h"
+#include "adapters/postgres/connection.h"
+#include "proxy/core/await.h"
+
+namespace twinstream::postgres {
+
+/// Group commit: a thread with one connection that commits whatever waits as one transaction in one round trip.
+///
+/// A batch that the server refuses is redone request by request, so that only the guilty one fails. When the connection
+/// breaks while a batch is under way, the old backend is ended first and the batch is then repeated on a new connection:
+/// what was committed is recognised by its ids. What cannot be recognised (`any` on a table without ids), and
+/// everything when PostgreSQL stays away, is answered with unknown_outcome.
+class Lane {
+ public:
+  Lane(const PostgresConfig& config, std::shared_ptr<const Shape> shape);
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  /// The request must be fit for the table.
+  void append(AppendRequest request, Completion<Result<Appended>> done);
+
+ private:
+  struct Waiting {
+    AppendRequest request;
+    Completion<Result<Appended>> done;
+  };
+  using Answers = std::vector<Result<Appended>>;
+  using SteadyClock = std::chrono::steady_clock;
+  /// What earlier tries of the same requests leave to be considered.
+  struct Trial {
+    bool uncertain = false;                       ///< an earlier try may have been committed
+    std::optional<Connection::Backend> old;       ///< its backend may still be at it
+    SteadyClock::time_point deadline = SteadyClock::time_point::max();
+  };
+
+  void serve();
+  std::vector<Waiting> take_batch();
+  void commit(std::vector<Waiting> batch);
+  Answers execute(const Requests& requests, Trial trial);
+  Answers call(Connection& connection, const Requests& requests);
+  Answers after_refusal(const Requests& requests, const DatabaseError& error, const Trial& trial);
+  Answers after_loss(const Requests& requests, Trial trial, Connection::Backend backend);
+  Result<Appended> redo(const AppendRequest& request, DatabaseError error, Trial trial);
+  Result<Appended> refusal(const DatabaseError& error, bool uncertain) const;
+  bool is_race(const DatabaseError& error) const;
+  bool repeatable(const AppendRequest& request) const;
+  bool ended(Connection& connection, const Connection::Backend& old);
+  void pause();
+
+  const PostgresConfig config_;
+  const std::shared_ptr<const Shape> shape_;
+  const AppendFunction function_;
+  Session session_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Waiting> queue_;
+  std::size_t queued_bytes_ = 0;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace twinstream::postgres

@@ -1,0 +1,102 @@
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <cstdio>
+#include <thread>
+#include <vector>
+
+#include "adapters/embedded/embedded_log.h"
+#include "config/values.h"
+#include "proxy/commands/commands.h"
+#include "proxy/grpc/server.h"
+
+namespace twinstream {
+namespace {
+
+constexpr std::chrono::seconds shutdown_grace{5};
+constexpr std::size_t largest_append_limit = 256 * 1024 * 1024;  // EventStore's own since 25.1
+
+/// Threads that run the coroutines of the calls. Stopping drops what still waits.
+class Workers {
+ public:
+  explicit Workers(unsigned count) {
+    for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { context_.run(); });
+  }
+  ~Workers() {
+    context_.stop();
+    for (auto& thread : threads_) thread.join();
+  }
+
+  boost::asio::any_io_executor executor() { return context_.get_executor(); }
+
+ private:
+  boost::asio::io_context context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
+  std::vector<std::thread> threads_;
+};
+
+int complain(const std::string& reason) {
+  std::fprintf(stderr, "twinstream sink: %s\n", reason.c_str());
+  return 1;
+}
+
+bool is_loopback(const std::string& host) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  return error ? host == "localhost" : address.is_loopback();
+}
+
+Result<EventStoreServerOptions> server_options(const SinkCommand& command) {
+  Endpoint listen;
+  Endpoint advertise;
+  if (const auto problem = parse_endpoint(command.listen, listen)) {
+    return Failure{FailureCode::rejected, "--listen " + command.listen + ": it " + *problem, {}};
+  }
+  if (!command.advertise.empty()) {
+    if (const auto problem = parse_endpoint(command.advertise, advertise)) {
+      return Failure{FailureCode::rejected, "--advertise " + command.advertise + ": it " + *problem, {}};
+    }
+  }
+  if (!command.insecure && !is_loopback(listen.host)) {
+    return Failure{FailureCode::rejected,
+                   "--listen " + command.listen + " is reachable from other machines, without encryption or "
+                   "passwords: add --insecure if that is meant",
+                   {}};
+  }
+  return EventStoreServerOptions{listen.host, listen.port, advertise.host, advertise.port};
+}
+
+std::string authority(const std::string& host, std::uint16_t port) {
+  const bool ipv6 = host.find(':') != std::string::npos;
+  return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+}  // namespace
+
+int run_sink(const SinkCommand& command) {
+  // Before any thread is started and any line is printed: a signal that comes early must not be lost.
+  boost::asio::io_context main_thread;
+  boost::asio::signal_set signals(main_thread, SIGINT, SIGTERM);
+  signals.async_wait([](auto, int) {});
+
+  const auto options = server_options(command);
+  if (!options.ok()) return complain(options.failure().reason);
+  EmbeddedLogOptions log_options;
+  if (command.max_append_size > largest_append_limit) return complain("--max-append-size: the most is 256 MiB");
+  if (command.max_append_size > 0) log_options.max_append_bytes = command.max_append_size;
+  auto log = EmbeddedLog::open(command.data, log_options);
+  if (!log.ok()) return complain(log.failure().reason);
+
+  Workers workers(2);
+  auto server = EventStoreServer::start(**log, workers.executor(), *options);
+  if (!server.ok()) return complain(server.failure().reason);
+  std::printf("twinstream sink: listening on %s, data in %s\n", authority(options->host, (*server)->port()).c_str(),
+              command.data.c_str());
+  std::fflush(stdout);
+  main_thread.run();
+  (*server)->shutdown(shutdown_grace);
+  return 0;
+}
+
+}  // namespace twinstream

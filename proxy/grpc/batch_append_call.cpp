@@ -1,0 +1,195 @@
+#include <grpcpp/grpcpp.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <mutex>
+
+#include "proxy/grpc/batch_assembly.h"
+#include "proxy/grpc/calls.h"
+
+namespace twinstream::door {
+namespace {
+
+/// With this much under way the next chunk is not read: the sender is held back by flow control.
+constexpr std::size_t max_under_way = 2'000;
+constexpr std::size_t max_bytes_under_way = 64 * 1024 * 1024;
+
+/// Chunks are read one by one, appends run side by side, answers are written in the order in which they come.
+class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp> {
+ public:
+  static BatchAppendCall* start(Door& door) {
+    auto call = std::make_shared<BatchAppendCall>(door);
+    call->self_ = call;
+    call->weak_ = call;
+    // By a weak reference: the registry must not keep a call that gRPC has dropped.
+    call->registered_ = door.calls.add([weak = call->weak_] {
+      if (auto alive = weak.lock()) alive->stop();
+    });
+    call->StartRead(&call->chunk_);
+    return call.get();
+  }
+
+  explicit BatchAppendCall(Door& door) : door_(door), assembly_(door.log) {}
+
+  void OnReadDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    reading_ = false;
+    if (!ok) reads_ended_ = true;
+    if (reads_ended_) return finish_if_done(lock);
+    const std::size_t size = chunk_.ByteSizeLong();
+    auto outcome = assembly_.take(chunk_);
+    lock.unlock();
+    act(std::move(outcome), size);
+    read_on();
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    answers_.pop_front();
+    if (!ok) {
+      broken_ = true;
+      answers_.clear();
+    }
+    if (!answers_.empty()) {
+      write_next(lock);
+    } else {
+      lock.unlock();
+    }
+    read_on();
+  }
+
+  void OnCancel() override {
+    std::unique_lock lock(mutex_);
+    broken_ = true;
+    reads_ended_ = true;
+    finish_if_done(lock);
+  }
+
+  void OnDone() override {
+    door_.calls.remove(registered_);
+    const auto last = std::move(self_);
+  }
+
+ private:
+  void act(BatchAssembly::Outcome outcome, std::size_t size) {
+    if (auto* complete = std::get_if<BatchAssembly::Complete>(&outcome)) {
+      std::unique_lock lock(mutex_);
+      ++under_way_;
+      bytes_under_way_ += size;
+      lock.unlock();
+      door_.tasks.spawn(door_.executor, append(self(), std::move(*complete), size));
+    } else if (auto* begun = std::get_if<BatchAssembly::Begun>(&outcome)) {
+      // Not a task that a shutdown waits for: it holds nothing.
+      boost::asio::co_spawn(door_.executor, time_out(weak_, door_.executor, *begun), boost::asio::detached);
+    } else if (auto* answer = std::get_if<BatchAnswer>(&outcome)) {
+      std::unique_lock lock(mutex_);
+      push_answer(lock, std::move(*answer));
+    } else if (auto* status = std::get_if<CallStatus>(&outcome)) {
+      std::unique_lock lock(mutex_);
+      end_reading(*status, lock);
+    }
+  }
+
+  static Awaitable<void> append(std::shared_ptr<BatchAppendCall> call, BatchAssembly::Complete complete,
+                                std::size_t size) {
+    EventLog& log = call->door_.log;
+    const ExpectedRevision expected = complete.request.expected;
+    const bool too_large = is_too_large(complete.request, log);
+    const auto appended = co_await log.append(std::move(complete.request));
+    const bool for_size = appended.failed_with(FailureCode::rejected) && too_large;
+    BatchAnswer answer;
+    if (appended.ok()) {
+      answer = appended_answer(complete.address, *appended);
+    } else if (for_size) {
+      answer = too_large_answer(complete.address, log.traits().max_append_bytes);
+    } else {
+      answer = failed_answer(complete.address, expected, appended.failure());
+    }
+    std::unique_lock lock(call->mutex_);
+    --call->under_way_;
+    call->bytes_under_way_ -= size;
+    call->push_answer(lock, std::move(answer));
+  }
+
+  static Awaitable<void> time_out(std::weak_ptr<BatchAppendCall> weak, boost::asio::any_io_executor executor,
+                                  BatchAssembly::Begun begun) {
+    boost::asio::steady_timer timer(executor, begun.allowed);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+    const auto call = weak.lock();
+    if (!call) co_return;
+    std::unique_lock lock(call->mutex_);
+    auto answer = call->assembly_.timed_out(begun.key);
+    if (answer) call->push_answer(lock, std::move(*answer));
+  }
+
+  void push_answer(std::unique_lock<std::mutex>& lock, BatchAnswer answer) {
+    if (finished_) return;
+    if (broken_) return finish_if_done(lock);
+    answers_.push_back(std::move(answer));
+    if (answers_.size() == 1) write_next(lock);
+  }
+
+  /// Gives up the lock: gRPC may call back from inside.
+  void write_next(std::unique_lock<std::mutex>& lock) {
+    const auto& answer = answers_.front();
+    lock.unlock();
+    StartWrite(&answer);
+  }
+
+  void read_on() {
+    std::unique_lock lock(mutex_);
+    if (reading_ || reads_ended_) return finish_if_done(lock);
+    const bool room = under_way_ + answers_.size() < max_under_way && bytes_under_way_ < max_bytes_under_way;
+    if (!room) return;
+    reading_ = true;
+    lock.unlock();
+    StartRead(&chunk_);
+  }
+
+  void stop() {
+    std::unique_lock lock(mutex_);
+    end_reading(shutting_down(), lock);
+  }
+
+  void end_reading(CallStatus status, std::unique_lock<std::mutex>& lock) {
+    reads_ended_ = true;
+    status_ = std::move(status);
+    finish_if_done(lock);
+  }
+
+  void finish_if_done(std::unique_lock<std::mutex>& lock) {
+    if (!reads_ended_ || under_way_ > 0 || !answers_.empty() || finished_) return;
+    finished_ = true;
+    lock.unlock();
+    Finish({static_cast<grpc::StatusCode>(status_.code), status_.message});
+  }
+
+  std::shared_ptr<BatchAppendCall> self() { return weak_.lock(); }
+
+  Door& door_;
+  std::shared_ptr<BatchAppendCall> self_;
+  std::weak_ptr<BatchAppendCall> weak_;
+  CallRegistry::Key registered_ = 0;
+  streams::BatchAppendReq chunk_;
+
+  std::mutex mutex_;
+  BatchAssembly assembly_;
+  std::deque<BatchAnswer> answers_;  ///< the first one is being written
+  std::size_t under_way_ = 0;
+  std::size_t bytes_under_way_ = 0;
+  bool reading_ = true;
+  bool reads_ended_ = false;
+  bool broken_ = false;
+  bool finished_ = false;
+  CallStatus status_;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(Door& door) {
+  return BatchAppendCall::start(door);
+}
+
+}  // namespace twinstream::door

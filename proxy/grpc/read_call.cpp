@@ -1,0 +1,139 @@
+#include <grpcpp/grpcpp.h>
+
+#include <deque>
+#include <mutex>
+
+#include "proxy/core/await.h"
+#include "proxy/grpc/calls.h"
+#include "proxy/grpc/reading.h"
+
+namespace twinstream::door {
+namespace {
+
+/// A new batch is taken when no more than this many responses wait to be written.
+constexpr std::size_t low_water = 32;
+
+/// One write is under way at a time; what follows it is written from gRPC's own thread without a detour through the
+/// coroutine.
+class ReadCall final : public grpc::ServerWriteReactor<streams::ReadResp>, public ResponseStream {
+ public:
+  static ReadCall* start(Door& door, grpc::CallbackServerContext* context, const streams::ReadReq& request) {
+    auto call = std::make_shared<ReadCall>(door, context);
+    call->self_ = call;
+    door.tasks.spawn(door.executor, work_off(call, ReadPlan::parse(request)));
+    return call.get();
+  }
+
+  ReadCall(Door& door, grpc::CallbackServerContext* context) : door_(door), context_(context) {}
+
+  Awaitable<bool> send(Batch batch) override {
+    co_await room(low_water);
+    std::unique_lock lock(mutex_);
+    if (broken_) co_return false;
+    const bool idle = waiting_.empty();
+    for (auto& response : batch) waiting_.push_back(std::move(response));
+    if (waiting_.empty() || !idle) co_return true;
+    lock.unlock();
+    write_next();
+    co_return true;
+  }
+
+  void on_stop(std::function<void()> stop) override {
+    std::unique_lock lock(mutex_);
+    stop_ = stop;
+    const bool now = broken_;
+    lock.unlock();
+    if (now) return stop();
+    registered_ = door_.calls.add(std::move(stop));
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    waiting_.pop_front();
+    if (!ok) {
+      broken_ = true;
+      waiting_.clear();
+    }
+    const bool more = !waiting_.empty();
+    auto resume = take_waiter();
+    lock.unlock();
+    if (more) write_next();
+    if (resume) (*resume)(Done{});
+  }
+
+  void OnCancel() override {
+    std::unique_lock lock(mutex_);
+    broken_ = true;
+    auto stop = std::exchange(stop_, nullptr);
+    auto resume = take_waiter();
+    lock.unlock();
+    if (stop) stop();
+    if (resume) (*resume)(Done{});
+  }
+
+  void OnDone() override {
+    door_.calls.remove(registered_);
+    const auto last = std::move(self_);
+  }
+
+ private:
+  static Awaitable<void> work_off(std::shared_ptr<ReadCall> call, Parsed<ReadPlan> plan) {
+    CallStatus status;
+    if (auto* refused = std::get_if<CallStatus>(&plan)) {
+      status = std::move(*refused);
+    } else {
+      status = co_await read(call->door_.log, std::move(std::get<ReadPlan>(plan)), *call);
+    }
+    if (status.code == StatusCode::cancelled && call->door_.calls.stopping()) status = shutting_down();
+    co_await call->room(0);
+    call->Finish(finish_with(status, call->context_));
+  }
+
+  /// Until at most `limit` responses wait to be written, or nobody reads any more.
+  Awaitable<void> room(std::size_t limit) {
+    auto start = [this, limit](Completion<Done> done) {
+      std::unique_lock lock(mutex_);
+      limit_ = limit;
+      waiter_.emplace(std::move(done));
+      auto resume = take_waiter();
+      lock.unlock();
+      if (resume) (*resume)(Done{});
+    };
+    co_await await_completion<Done>(start);
+  }
+
+  /// The waiting coroutine, if what it waits for has happened.
+  std::optional<Completion<Done>> take_waiter() {
+    // A write that is under way keeps its response alive, so even a broken call waits for that.
+    const bool happened = waiting_.size() <= limit_ || (broken_ && limit_ > 0);
+    return happened ? std::exchange(waiter_, std::nullopt) : std::nullopt;
+  }
+
+  /// Without a buffer hint: gRPC would hold the response back, and its completion with it, until other traffic.
+  void write_next() {
+    std::unique_lock lock(mutex_);
+    const auto& response = waiting_.front();
+    lock.unlock();
+    StartWrite(&response);
+  }
+
+  Door& door_;
+  grpc::CallbackServerContext* context_;
+  std::shared_ptr<ReadCall> self_;
+  CallRegistry::Key registered_ = 0;
+  std::mutex mutex_;
+  std::deque<streams::ReadResp> waiting_;  ///< the first one is being written
+  bool broken_ = false;
+  std::size_t limit_ = 0;
+  std::optional<Completion<Done>> waiter_;
+  std::function<void()> stop_;
+};
+
+}  // namespace
+
+grpc::ServerWriteReactor<streams::ReadResp>* start_read(Door& door, grpc::CallbackServerContext* context,
+                                                        const streams::ReadReq& request) {
+  return ReadCall::start(door, context, request);
+}
+
+}  // namespace twinstream::door

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "proxy/core/event_log.h"
+#include "proxy/core/result.h"
+
+namespace twinstream {
+
+struct EventStoreServerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;  ///< 0: a free one, see EventStoreServer::port
+  /// What gossip tells clients to connect to; empty and 0: the address that is listened on.
+  std::string advertise_host;
+  std::uint16_t advertise_port = 0;
+};
+
+/// The front door that speaks EventStore's gRPC protocol (services Streams, ServerFeatures and Gossip) as one node that
+/// is its own leader, over any event log. Cleartext HTTP/2.
+class EventStoreServer {
+ public:
+  /// Listens at once. `log` must outlive the server, and `executor`, on which the calls are worked off, must be running
+  /// until the server is gone.
+  static Result<std::unique_ptr<EventStoreServer>> start(EventLog& log, boost::asio::any_io_executor executor,
+                                                         EventStoreServerOptions options);
+  /// Shuts down without grace if that has not been done. Blocks until the last call has ended.
+  virtual ~EventStoreServer() = default;
+
+  virtual std::uint16_t port() const = 0;
+  /// Takes no new calls, ends subscriptions and batch calls (what they have under way is answered), gives the others
+  /// until `grace` has passed, then cancels. Blocks; not to be called on the executor.
+  virtual void shutdown(std::chrono::milliseconds grace) = 0;
+};
+
+}  // namespace twinstream

@@ -1,0 +1,203 @@
+"""Writes and pass-through measured in one run on one machine, so that the ratios mean something.
+
+PostgreSQL is durable (fsync on), every step has 64 concurrent clients on kept connections. CPU is that of the processes
+that do the work (Twinstream, PostgreSQL, the sink, nginx), not of the load generators. A step's CPU is counted until
+the mirror has caught up, so that work put off is not left out.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy" / "demo"))
+
+from daemon import Daemon, free_port, wait_until  # noqa: E402
+from stack import Stack  # noqa: E402
+
+CONNECTIONS = 64
+PAYLOAD = {"action": "configure", "version": "2.36-9+deb12u10", "architecture": "amd64", "fill": "x" * 120}
+TICK = os.sysconf("SC_CLK_TCK")
+
+INSERT = f"""\\set version :version + 1
+INSERT INTO public.inventory_events (category, name, version, event_id, kind, payload)
+VALUES ('bench', 'direct-' || :run || '-' || :client_id, :version, gen_random_uuid(), 'configure', '{json.dumps(PAYLOAD)}');
+"""
+
+NGINX = """daemon off; worker_processes $workers; pid $work/$name.pid; error_log $work/$name.error;
+events { worker_connections 1024; }
+http {
+  access_log off; client_body_temp_path $work/body; proxy_temp_path $work/proxy; fastcgi_temp_path $work/f;
+  uwsgi_temp_path $work/u; scgi_temp_path $work/s; keepalive_requests 100000000;
+  $content
+}
+"""
+
+
+def children():
+    """parent pid -> pids"""
+    found = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, fields = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found.setdefault(int(fields[1]), []).append((pid, sum(map(int, fields[11:15]))))
+    return found
+
+
+def cpu_seconds(pids):
+    """Of these processes with all their descendants, those that have ended included."""
+    family = children()
+    own = {pid: ticks for members in family.values() for pid, ticks in members}
+    total, waiting = 0, list(pids)
+    while waiting:
+        pid = waiting.pop()
+        total += own.get(pid, 0)
+        waiting += [child for child, _ in family.get(pid, [])]
+    return total / TICK
+
+
+class Bench:
+    def __init__(self, arguments, work):
+        self.arguments, self.work = arguments, work
+        self.stack = Stack(work, arguments.build / "proxy" / "twinstream")
+        self.load_binary = arguments.build / "tests" / "bench" / "bench_load"
+        self.rows, self.runs, self.nginxes = [], 0, []
+
+    def step(self, name, pids, load, settled=lambda: None):
+        """`load(requests)` answers events per second; a first short one finds how many fill the time."""
+        rate = load(2000)["per_second"]
+        settled()
+        requests = max(2000, int(rate * self.arguments.seconds))
+        before = cpu_seconds(pids)
+        result = load(requests)
+        settled()
+        if result.get("errors"):
+            raise SystemExit(f"bench: {name}: {result['errors']} answers were errors, the last {result['last_error']}")
+        cpu = (cpu_seconds(pids) - before) / result["requests"] * 1e6
+        self.rows.append((name, result["requests"], result["per_second"], cpu, result.get("p50_us"), result.get("p99_us")))
+        self.print_row(self.rows[-1])
+
+    def print_row(self, row):
+        name, requests, rate, cpu, p50, p99 = row
+        base = next((other for other in self.rows if other[0].partition(":")[0] == name.partition(":")[0]), row)
+        times = f"{p50 / 1000:7.2f} {p99 / 1000:7.2f}" if p50 else " " * 15
+        print(f"{name:44} {requests:8} {rate:9.0f} {rate / base[2]:6.2f}x {cpu:8.1f} {cpu / base[3]:6.2f}x {times}",
+              flush=True)
+
+    def http(self, port, method, path, body=None):
+        def load(requests):
+            command = [self.load_binary, "--port", port, "--method", method, "--path", path, "--requests", requests,
+                       "--connections", CONNECTIONS]
+            if body:
+                command += ["--body", json.dumps(body), "--header", "Content-Type: application/json"]
+            return json.loads(subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True).stdout)
+        return load
+
+    def pgbench(self, requests):
+        self.runs += 1
+        each = max(1, requests // CONNECTIONS)
+        done = subprocess.run(["pgbench", "-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2", "-t", str(each),
+                               "-D", "version=0", "-D", f"run={self.runs}", "-f", "-", self.stack.postgres_url],
+                              input=INSERT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        rate = re.search(r"tps = ([\d.]+) \(without initial", done.stdout)
+        if done.returncode or not rate:
+            raise SystemExit(f"bench: pgbench failed:\n{done.stdout}")
+        latency = float(re.search(r"latency average = ([\d.]+) ms", done.stdout)[1])
+        return {"requests": each * CONNECTIONS, "per_second": float(rate[1]), "average_ms": latency}
+
+    # steps
+
+    def writes(self):
+        postmaster = int((self.work / "postgres/data/postmaster.pid").read_text().split()[0])
+        everything = [postmaster, self.stack.sink.pid(), self.stack.serve.pid()]
+        write = self.http(self.stack.settings["listen"].rpartition(":")[2], "POST", "/audits/bench-{}/events",
+                          {"kind": "configure", "payload": PAYLOAD})
+        self.step("write: direct INSERT + commit (pgbench)", [postmaster], self.pgbench)
+        self.step("write: observe", everything, write)
+        self.enter("dual-write", ack="authority")
+        self.step("write: dual-write, ack authority", everything, write, self.stack.wait_for_mirror)
+        self.enter("dual-write", ack="both", ack_timeout="10s")
+        self.step("write: dual-write, ack both", everything, write, self.stack.wait_for_mirror)
+
+    def enter(self, phase, **changes):
+        self.stack.apply(phase=phase, **changes)
+        self.stack.wait_for_phase(phase)
+        self.stack.wait_for_mirror(600)
+
+    def pass_through(self, backend_port):
+        front = free_port()
+        proxy = self.nginx("nginx-front", os.cpu_count(), f"""
+          upstream backend {{ server 127.0.0.1:{backend_port}; keepalive 128; }}
+          server {{ listen 127.0.0.1:{front} reuseport; location / {{
+            proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}""", front)
+        self.step("pass-through: nginx", [proxy.pid()], self.http(front, "GET", "/item/{}"))
+        port = self.stack.settings["listen"].rpartition(":")[2]
+        self.step("pass-through: twinstream", [self.stack.serve.pid()], self.http(port, "GET", "/item/{}"))
+
+    def nginx(self, name, workers, content, port):
+        config = self.work / f"{name}.conf"
+        values = {"workers": str(workers), "work": str(self.work), "name": name, "content": content}
+        text = re.sub(r"\$(workers|work|name|content)\b", lambda match: values[match[1]], NGINX)
+        config.write_text(text)
+        daemon = Daemon(self.work, name, "")
+        daemon.start("nginx", "-p", self.work, "-e", self.work / f"{name}.error", "-c", config)
+        self.nginxes.append(daemon)
+        wait_until(f"{name} listening", lambda: accepts(port))
+        return daemon
+
+    def run(self):
+        backend = free_port()
+        self.nginx("nginx-backend", 1,
+                   f'server {{ listen 127.0.0.1:{backend}; location / {{ return 200 "ok\\n"; }} }}', backend)
+        self.stack.start_postgres()
+        self.stack.start_sink()
+        self.stack.settings["backend"] = f"127.0.0.1:{backend}"
+        subprocess.run(["psql", "-q", self.stack.postgres_url, "-f", ROOT / "deploy/demo/schema.sql"], check=True)
+        self.stack.write_config()
+        self.stack.must_run("init")
+        self.stack.start_serve()
+        print(f"{'':44} {'requests':>8} {'per sec':>9} {'ratio':>7} {'CPU us':>8} {'ratio':>7} {'p50 ms':>7} {'p99 ms':>7}")
+        self.writes()
+        self.pass_through(backend)
+
+    def close(self):
+        for daemon in self.nginxes:
+            if daemon.pid():
+                daemon.stop()
+        self.stack.stop()
+
+
+def accepts(port):
+    import socket
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
+    options.add_argument("--seconds", type=float, default=10, help="per step, about")
+    arguments = options.parse_args()
+    work = pathlib.Path(tempfile.mkdtemp(prefix="twinstream-bench."))
+    work.chmod(0o755)
+    bench = Bench(arguments, work)
+    try:
+        bench.run()
+    finally:
+        bench.close()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
