@@ -34,8 +34,8 @@ struct ListenConfig {
   Endpoint address{"127.0.0.1", 8080};
   unsigned threads = 0;  ///< io threads; 0: one per core
   std::size_t max_connections = 4096;
-  std::size_t max_header_bytes = 32 * 1024;
-  std::size_t max_body_bytes = 8 * 1024 * 1024;      ///< of captured and /streams requests; others have no limit
+  std::size_t max_header_bytes = 32'768;
+  std::size_t max_body_bytes = 8'388'608;            ///< of captured and /streams requests; others have no limit
   std::chrono::milliseconds header_timeout{10'000};  ///< from the first byte to the end of the request header
   std::chrono::milliseconds idle_timeout{60'000};    ///< keep-alive without a request; stalled bodies
   std::chrono::milliseconds drain_timeout{15'000};   ///< on shutdown, for requests under way

@@ -12,7 +12,7 @@
 namespace twinstream {
 namespace {
 
-constexpr std::size_t file_limit = 1024 * 1024;
+constexpr std::size_t file_limit = std::size_t{1} << 20;
 
 Config read_config(const DocumentNode& document, Findings& findings) {
   Config config;

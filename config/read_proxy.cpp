@@ -49,7 +49,9 @@ void read_admin(Section& root, std::optional<Endpoint>& admin) {
     return;
   }
   Section section(*node, "admin", root.findings());
-  section.read("address", *admin, parse_endpoint);
+  Endpoint address = admin.value_or(Endpoint{});
+  section.read("address", address, parse_endpoint);
+  admin = address;
   section.finish();
 }
 

@@ -108,6 +108,7 @@ std::string prefix_suggestion(std::string_view text) {
   const auto colon = text.find(':');
   if (colon == std::string_view::npos) return {};
   std::vector<std::string_view> known;
+  known.reserve(prefixes.size());
   for (const Prefix& prefix : prefixes) known.push_back(prefix.text);
   return suggestion(text.substr(0, colon + 1), known);
 }
@@ -245,7 +246,7 @@ std::string to_string(const ValueSource& source, bool from_response) {
 std::optional<std::string> known_category(const ValueSource& stream) {
   if (stream.kind != ValueSource::Kind::text && stream.kind != ValueSource::Kind::literal) return std::nullopt;
   const auto dash = stream.argument.find('-');
-  const std::string category = stream.argument.substr(0, dash);
+  std::string category = stream.argument.substr(0, dash);
   const bool literal = stream.kind == ValueSource::Kind::literal;
   if (literal) return category;
   if (dash == std::string::npos || category.find('{') != std::string::npos) return std::nullopt;

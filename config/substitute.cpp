@@ -9,7 +9,7 @@
 namespace twinstream {
 namespace {
 
-constexpr std::size_t secret_limit = 64 * 1024;
+constexpr std::size_t secret_limit = std::size_t{64} << 10;
 
 bool is_variable_name(std::string_view name) {
   const auto fits = [](unsigned char c) { return std::isalnum(c) || c == '_'; };

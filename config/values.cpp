@@ -174,7 +174,7 @@ Problem parse_backend_url(std::string_view text, BackendConfig& backend) {
   if (text.starts_with("https://")) {
     return "must be an http:// URL: the proxy speaks plain HTTP to the backend, which belongs in the same network";
   }
-  const std::string wanted =
+  std::string wanted =
       "must be a URL such as http://127.0.0.1:3000 or http://backend:3000/base, without user, "
       "query or fragment";
   if (!text.starts_with(scheme)) return wanted;

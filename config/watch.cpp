@@ -18,7 +18,7 @@
 namespace twinstream {
 namespace {
 
-constexpr std::size_t file_limit = 1024 * 1024;
+constexpr std::size_t file_limit = std::size_t{1} << 20;
 constexpr std::uint32_t signs_of_change =
     IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
 /// A directory that is gone is looked for this much less often than changes settle.
@@ -40,7 +40,7 @@ std::set<std::string> directories_of(const std::string& path) {
 /// Directories are watched, not the file: a file that is replaced is another inode.
 class ConfigWatcher::Watch : public std::enable_shared_from_this<Watch> {
  public:
-  Watch(boost::asio::any_io_executor executor, std::string path, Callback callback,
+  Watch(const boost::asio::any_io_executor& executor, std::string path, Callback callback,
         std::chrono::milliseconds settle_time)
       : path_(std::move(path)),
         callback_(std::move(callback)),
@@ -130,9 +130,9 @@ class ConfigWatcher::Watch : public std::enable_shared_from_this<Watch> {
   bool stopped_ = false;
 };
 
-ConfigWatcher::ConfigWatcher(boost::asio::any_io_executor executor, std::string path, Callback callback,
+ConfigWatcher::ConfigWatcher(const boost::asio::any_io_executor& executor, std::string path, Callback callback,
                              std::chrono::milliseconds settle_time)
-    : watch_(std::make_shared<Watch>(std::move(executor), std::move(path), std::move(callback), settle_time)) {
+    : watch_(std::make_shared<Watch>(executor, std::move(path), std::move(callback), settle_time)) {
   watch_->start();
 }
 

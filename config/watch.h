@@ -19,7 +19,7 @@ class ConfigWatcher {
 
   /// `callback` runs on `executor`, which has one thread, `settle_time` after the first sign of a change and only when
   /// the text is another one than before. The text of now counts as known.
-  ConfigWatcher(boost::asio::any_io_executor executor, std::string path, Callback callback,
+  ConfigWatcher(const boost::asio::any_io_executor& executor, std::string path, Callback callback,
                 std::chrono::milliseconds settle_time = std::chrono::milliseconds(200));
   /// On the executor's thread, or when it does not run any more. The callback never runs after it.
   ~ConfigWatcher();

@@ -52,6 +52,7 @@ EmbeddedLog::EmbeddedLog(std::unique_ptr<DirectoryLock> lock, const std::string&
               .exact_bytes = true,
               .keeps_created = false,
               .keeps_event_ids = true,
+              .marks_deletions = true,
               .holds_system_streams = true,
               .max_append_bytes = options.max_append_bytes},
       lock_(std::move(lock)),

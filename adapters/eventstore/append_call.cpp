@@ -27,13 +27,16 @@ void fill_options(const AppendRequest& request, AppendReq::Options& options) {
 /// Writes the options, then one message for every event. Deletes itself when gRPC is done with it.
 class AppendReactor final : public grpc::ClientWriteReactor<AppendReq> {
  public:
-  AppendReactor(const Connection& connection, std::shared_ptr<const AppendRequest> append,
+  AppendReactor(ConnectionPtr connection, std::shared_ptr<const AppendRequest> append,
                 std::chrono::milliseconds timeout, Completion<AppendReply> done)
-      : registered_(connection.calls, context_), append_(std::move(append)), done_(std::move(done)) {
-    connection.factory->add_headers(context_, ChannelFactory::Target::preferred);
+      : scope_(std::move(connection)),
+        registered_(*scope_.connection->calls, context_),
+        append_(std::move(append)),
+        done_(std::move(done)) {
+    scope_.connection->factory->add_headers(context_, ChannelFactory::Target::preferred);
     set_deadline(context_, timeout);
     fill_options(*append_, *request_.mutable_options());
-    streams::Streams::NewStub(connection.channel)->async()->Append(&context_, &response_, this);
+    streams::Streams::NewStub(scope_.connection->channel)->async()->Append(&context_, &response_, this);
   }
 
   void start() {
@@ -57,6 +60,7 @@ class AppendReactor final : public grpc::ClientWriteReactor<AppendReq> {
   }
 
  private:
+  CallScope scope_;
   grpc::ClientContext context_;
   CallRegistry::Entry registered_;
   std::shared_ptr<const AppendRequest> append_;
@@ -71,7 +75,7 @@ class AppendReactor final : public grpc::ClientWriteReactor<AppendReq> {
 Awaitable<AppendReply> append_call(ConnectionPtr connection, std::shared_ptr<const AppendRequest> request,
                                    std::chrono::milliseconds timeout) {
   auto start = [&](Completion<AppendReply> done) {
-    (new AppendReactor(*connection, request, timeout, std::move(done)))->start();
+    (new AppendReactor(connection, request, timeout, std::move(done)))->start();
   };
   co_return co_await await_completion<AppendReply>(start);
 }

@@ -76,7 +76,10 @@ void AppendQueue::sweep(SteadyTime now) {
     settle(pending, expiry(pending, timeout_));
   }
   // A server that answers nothing at all for so long hangs: another node may not.
-  if (call_ && unanswered && now - last_answer_ >= timeout_) call_->cancel();
+  if (call_ && unanswered && now - last_answer_ >= timeout_) {
+    given_up_ = true;
+    call_->cancel();
+  }
   advance(lock);
 }
 
@@ -95,7 +98,7 @@ void AppendQueue::advance(Lock& lock) {
     if (backlog_.has_ready()) begin_opening();
   } else if (!connection_->features.batch_append) {
     while (backlog_.has_ready() && alone_ < most_alone) start_alone(backlog_.take_ready());
-  } else if (call_ && !writing_ && !write_failed_ && !answers_ended_) {
+  } else if (call_ && !writing_ && !given_up_ && !answers_ended_) {
     write_chunk(lock);
   }
 }
@@ -120,8 +123,8 @@ Awaitable<void> AppendQueue::open() {
   }
   connection_ = *connection;
   if (connection_->features.batch_append) {
-    call_ = BatchCall::make(*connection_, *this);
-    proven_ = writing_ = write_failed_ = answers_ended_ = false;
+    call_ = BatchCall::make(connection_, *this);
+    proven_ = writing_ = given_up_ = answers_ended_ = false;
     last_answer_ = Clock::now();
     call_->start();
   }
@@ -220,7 +223,7 @@ void AppendQueue::on_answer(std::uint64_t correlation, Result<Appended> answer) 
 bool AppendQueue::on_written(bool ok) {
   Lock lock(mutex_);
   writing_ = false;
-  if (!ok) write_failed_ = true;
+  if (!ok) given_up_ = true;
   if (answers_ended_) return true;
   advance(lock);
   return false;

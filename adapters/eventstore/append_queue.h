@@ -73,7 +73,7 @@ class AppendQueue final : BatchCall::Owner {
   BatchCall* call_ = nullptr;
   bool proven_ = false;        ///< this call has answered; until then one append at a time is risked
   bool writing_ = false;
-  bool write_failed_ = false;
+  bool given_up_ = false;      ///< nothing more is written to this call
   bool answers_ended_ = false;
   SteadyTime last_answer_;
   PendingPtr current_;         ///< of which chunks are still to be written

@@ -48,12 +48,10 @@ std::int64_t random_prefix() {
 /// A hold keeps the call open for writes from outside; it goes when both directions have come to their end.
 class BatchReactor final : public BatchCall, public grpc::ClientBidiReactor<BatchAppendReq, BatchAppendResp> {
  public:
-  BatchReactor(const Connection& connection, Owner& owner)
-      : registered_(connection.calls, context_),
-        owner_(owner),
-        deadline_as_duration_(connection.features.batch_deadline_duration) {
-    connection.factory->add_headers(context_, ChannelFactory::Target::preferred);
-    streams::Streams::NewStub(connection.channel)->async()->BatchAppend(&context_, this);
+  BatchReactor(ConnectionPtr connection, Owner& owner)
+      : scope_(std::move(connection)), registered_(*scope_.connection->calls, context_), owner_(owner) {
+    scope_.connection->factory->add_headers(context_, ChannelFactory::Target::preferred);
+    streams::Streams::NewStub(scope_.connection->channel)->async()->BatchAppend(&context_, this);
   }
 
   void start() override {
@@ -100,7 +98,7 @@ class BatchReactor final : public BatchCall, public grpc::ClientBidiReactor<Batc
       auto& options = *request_.mutable_options();
       options.mutable_stream_identifier()->set_stream_name(chunk.request.stream);
       fill_expectation(chunk.request.expected, options);
-      fill_deadline(chunk.time_left, deadline_as_duration_, options);
+      fill_deadline(chunk.time_left, scope_.connection->features.batch_deadline_duration, options);
     }
     for (std::size_t i = 0; i < chunk.event_count; ++i) {
       write_event(chunk.request.events[chunk.first_event + i], *request_.add_proposed_messages());
@@ -116,10 +114,10 @@ class BatchReactor final : public BatchCall, public grpc::ClientBidiReactor<Batc
   bool ours(const EventId& id) const { return half_of(id, 0) == static_cast<std::uint64_t>(prefix_); }
   static std::uint64_t counter_of(const EventId& id) { return half_of(id, 8); }
 
+  CallScope scope_;
   grpc::ClientContext context_;
   CallRegistry::Entry registered_;
   Owner& owner_;
-  const bool deadline_as_duration_;
   const std::int64_t prefix_ = random_prefix();
   BatchAppendReq request_;
   BatchAppendResp response_;
@@ -127,6 +125,8 @@ class BatchReactor final : public BatchCall, public grpc::ClientBidiReactor<Batc
 
 }  // namespace
 
-BatchCall* BatchCall::make(const Connection& connection, Owner& owner) { return new BatchReactor(connection, owner); }
+BatchCall* BatchCall::make(ConnectionPtr connection, Owner& owner) {
+  return new BatchReactor(std::move(connection), owner);
+}
 
 }  // namespace twinstream::eventstore

@@ -35,7 +35,7 @@ class BatchCall {
   };
 
   /// `start` must follow, once; nothing is called back before it.
-  static BatchCall* make(const Connection& connection, Owner& owner);
+  static BatchCall* make(ConnectionPtr connection, Owner& owner);
   virtual void start() = 0;
   /// One at a time: the next one after `on_written` of the one before.
   virtual void write(const BatchChunk& chunk) = 0;

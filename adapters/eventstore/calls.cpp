@@ -1,20 +1,32 @@
 #include "adapters/eventstore/calls.h"
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+
+#include <utility>
 
 namespace twinstream::eventstore {
 
-CallRegistry::Entry::Entry(std::shared_ptr<CallRegistry> registry, grpc::ClientContext& context)
-    : registry_(std::move(registry)), context_(context) {
+CallRegistry::Lifetime::Lifetime(std::shared_ptr<CallRegistry> registry) : registry_(std::move(registry)) {
   const std::lock_guard lock(registry_->mutex_);
-  registry_->contexts_.insert(&context_);
-  if (registry_->closed_) context_.TryCancel();
+  ++registry_->alive_;
+}
+
+CallRegistry::Lifetime::~Lifetime() {
+  const std::lock_guard lock(registry_->mutex_);
+  if (--registry_->alive_ == 0) registry_->emptied_.notify_all();
+}
+
+CallRegistry::Entry::Entry(CallRegistry& registry, grpc::ClientContext& context)
+    : registry_(registry), context_(context) {
+  const std::lock_guard lock(registry_.mutex_);
+  registry_.contexts_.insert(&context_);
+  if (registry_.closed_) context_.TryCancel();
 }
 
 CallRegistry::Entry::~Entry() {
-  const std::lock_guard lock(registry_->mutex_);
-  registry_->contexts_.erase(&context_);
-  if (registry_->contexts_.empty()) registry_->emptied_.notify_all();
+  const std::lock_guard lock(registry_.mutex_);
+  registry_.contexts_.erase(&context_);
 }
 
 void CallRegistry::cancel_all() {
@@ -25,7 +37,18 @@ void CallRegistry::cancel_all() {
 
 void CallRegistry::wait_until_empty() {
   std::unique_lock lock(mutex_);
-  emptied_.wait(lock, [this] { return contexts_.empty(); });
+  emptied_.wait(lock, [this] { return alive_ == 0; });
+}
+
+void RetiredChannels::add(std::shared_ptr<grpc::Channel> channel) {
+  const std::lock_guard lock(mutex_);
+  channels_.push_back(std::move(channel));
+}
+
+void RetiredChannels::destroy() {
+  std::vector<std::shared_ptr<grpc::Channel>> channels;  // destroyed without the lock
+  const std::lock_guard lock(mutex_);
+  channels.swap(channels_);
 }
 
 }  // namespace twinstream::eventstore

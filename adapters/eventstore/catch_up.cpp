@@ -190,7 +190,7 @@ void CatchUp::begin_call(const ConnectionPtr& connection, Completion<CallStatus>
   if (failure_) return ended({StatusCode::cancelled, "closed", {}});
   ended_.emplace(std::move(ended));
   announces_caught_up_ = connection->features.announces_caught_up();
-  SubscribeCall* const call = SubscribeCall::make(*connection, query(), shared_from_this());
+  SubscribeCall* const call = SubscribeCall::make(connection, query(), shared_from_this());
   call_ = call;
   call->start();
 }

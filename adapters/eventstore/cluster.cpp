@@ -98,6 +98,7 @@ void Cluster::report(const ConnectionPtr& connection, const CallFailure& failure
 }
 
 void Cluster::sweep(SteadyTime now) {
+  retired_->destroy();
   std::vector<Waiter> expired;
   std::string problem;
   {
@@ -167,8 +168,8 @@ Awaitable<Result<ConnectionPtr>> Cluster::try_connect() {
 
 Awaitable<Result<ConnectionPtr>> Cluster::connect_to(Endpoint endpoint) {
   const ConnectionSettings& settings = factory_->settings();
-  auto connection = std::make_shared<Connection>(factory_->connect(endpoint, calls_));
-  auto reply = co_await fetch_features(*connection, std::min(settings.gossip_timeout, settings.default_deadline));
+  auto connection = factory_->connect(endpoint, calls_, retired_);
+  auto reply = co_await fetch_features(connection, std::min(settings.gossip_timeout, settings.default_deadline));
   if (!reply.status.ok()) {
     Failure failure = explain(reply.status, Intent::read).failure;
     failure.reason = to_string(endpoint) + ": " + failure.reason;
@@ -196,7 +197,7 @@ Awaitable<Result<Endpoint>> Cluster::discover() {
 
 Awaitable<std::optional<Endpoint>> Cluster::ask(Endpoint candidate, bool strict) {
   const ConnectionSettings& settings = factory_->settings();
-  auto reply = co_await fetch_members(factory_->connect(candidate, calls_), settings.gossip_timeout);
+  auto reply = co_await fetch_members(factory_->connect(candidate, calls_, retired_), settings.gossip_timeout);
   if (!reply.status.ok()) {
     discovery_problem_ = to_string(candidate) + ": " + explain(reply.status, Intent::read).failure.reason;
     co_return std::nullopt;

@@ -67,6 +67,7 @@ class Cluster {
   boost::asio::io_context& io_;
   const std::shared_ptr<const ChannelFactory> factory_;
   const std::shared_ptr<CallRegistry> calls_;
+  const std::shared_ptr<RetiredChannels> retired_ = std::make_shared<RetiredChannels>();
 
   // Used on io's thread only.
   Random random_ = system_random();

@@ -70,6 +70,16 @@ bool Features::at_least(int major, int minor) const {
   return own_major > major || (own_major == major && own_minor >= minor);
 }
 
+Connection::Connection(Endpoint to, std::shared_ptr<grpc::Channel> over, std::shared_ptr<const ChannelFactory> by,
+                       std::shared_ptr<CallRegistry> registry, std::shared_ptr<RetiredChannels> graveyard)
+    : endpoint(std::move(to)),
+      channel(std::move(over)),
+      factory(std::move(by)),
+      calls(std::move(registry)),
+      retired(std::move(graveyard)) {}
+
+Connection::~Connection() { retired->add(std::move(channel)); }
+
 Result<std::shared_ptr<const ChannelFactory>> ChannelFactory::load(ConnectionSettings settings) {
   auto authorities = read_file(settings.ca_file, "tlsCAFile");
   if (!authorities) return authorities.failure();
@@ -107,7 +117,8 @@ std::shared_ptr<grpc::ChannelCredentials> unverified_tls(const std::string& own,
 
 }  // namespace
 
-Connection ChannelFactory::connect(Endpoint endpoint, std::shared_ptr<CallRegistry> calls) const {
+std::shared_ptr<Connection> ChannelFactory::connect(Endpoint endpoint, std::shared_ptr<CallRegistry> calls,
+                                                    std::shared_ptr<RetiredChannels> retired) const {
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   if (!settings_.tls) {
     credentials = grpc::InsecureChannelCredentials();
@@ -117,7 +128,8 @@ Connection ChannelFactory::connect(Endpoint endpoint, std::shared_ptr<CallRegist
     credentials = unverified_tls(certificates_.own, certificates_.own_key);
   }
   auto channel = grpc::CreateCustomChannel(to_string(endpoint), credentials, channel_arguments(settings_));
-  return {std::move(endpoint), std::move(channel), shared_from_this(), std::move(calls), {}};
+  return std::make_shared<Connection>(std::move(endpoint), std::move(channel), shared_from_this(), std::move(calls),
+                                      std::move(retired));
 }
 
 void ChannelFactory::add_headers(grpc::ClientContext& context, Target target) const {

@@ -34,15 +34,30 @@ class Features {
 
 class ChannelFactory;
 
-/// A channel to one node, ready for calls.
+/// A channel to one node, ready for calls. Every call holds it, so that its end is the end of the channel's use.
 struct Connection {
-  Endpoint endpoint;
+  Connection(Endpoint endpoint, std::shared_ptr<grpc::Channel> channel, std::shared_ptr<const ChannelFactory> factory,
+             std::shared_ptr<CallRegistry> calls, std::shared_ptr<RetiredChannels> retired);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  const Endpoint endpoint;
   std::shared_ptr<grpc::Channel> channel;
-  std::shared_ptr<const ChannelFactory> factory;
-  std::shared_ptr<CallRegistry> calls;
+  const std::shared_ptr<const ChannelFactory> factory;
+  const std::shared_ptr<CallRegistry> calls;
+  const std::shared_ptr<RetiredChannels> retired;
   Features features;
 };
 using ConnectionPtr = std::shared_ptr<const Connection>;
+
+/// The first member of every call, before its context.
+struct CallScope {
+  explicit CallScope(ConnectionPtr over) : lifetime(over->calls), connection(std::move(over)) {}
+
+  const CallRegistry::Lifetime lifetime;
+  const ConnectionPtr connection;
+};
 
 /// Makes channels and the headers of calls from the settings, whose certificate files it reads once.
 class ChannelFactory : public std::enable_shared_from_this<ChannelFactory> {
@@ -52,7 +67,8 @@ class ChannelFactory : public std::enable_shared_from_this<ChannelFactory> {
 
   const ConnectionSettings& settings() const { return settings_; }
   /// Does not touch the network; the features are empty.
-  Connection connect(Endpoint endpoint, std::shared_ptr<CallRegistry> calls) const;
+  std::shared_ptr<Connection> connect(Endpoint endpoint, std::shared_ptr<CallRegistry> calls,
+                                      std::shared_ptr<RetiredChannels> retired) const;
 
   /// Whether the call must be answered by the leader, or by whichever node is asked.
   enum class Target { preferred, any };

@@ -81,7 +81,8 @@ class EventStoreLog::Parts {
   template <class Action>
   void for_each_subscription(Action action);
 
-  const LogTraits traits_{.name = "eventstore", .keeps_created = false, .holds_system_streams = true};
+  const LogTraits traits_{.name = "eventstore", .keeps_created = false, .marks_deletions = true,
+                          .holds_system_streams = true};
   const milliseconds timeout_;
   const milliseconds delete_timeout_;
   boost::asio::io_context io_{1};
@@ -158,7 +159,7 @@ Awaitable<Result<std::string>> EventStoreLog::Parts::ping() {
   for (int attempt = 1;; ++attempt) {
     const auto connection = co_await cluster_.connection(Clock::now() + timeout_);
     if (!connection) co_return connection.failure();
-    const auto reply = co_await fetch_features(**connection, timeout_);
+    const auto reply = co_await fetch_features(*connection, timeout_);
     if (reply.status.ok()) {
       const std::string& version = reply.value.version;
       const bool renamed = !version.empty() && std::atoi(version.c_str()) >= 25;

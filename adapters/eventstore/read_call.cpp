@@ -62,12 +62,14 @@ ReadReq make_request(const ReadQuery& query, std::uint64_t count) {
 /// Deletes itself when gRPC is done with it.
 class FiniteRead final : public grpc::ClientReadReactor<ReadResp> {
  public:
-  FiniteRead(const Connection& connection, ReadReq request, std::chrono::milliseconds timeout,
-             Completion<ReadAnswer> done)
-      : registered_(connection.calls, context_), request_(std::move(request)), done_(std::move(done)) {
-    connection.factory->add_headers(context_, ChannelFactory::Target::preferred);
+  FiniteRead(ConnectionPtr connection, ReadReq request, std::chrono::milliseconds timeout, Completion<ReadAnswer> done)
+      : scope_(std::move(connection)),
+        registered_(*scope_.connection->calls, context_),
+        request_(std::move(request)),
+        done_(std::move(done)) {
+    scope_.connection->factory->add_headers(context_, ChannelFactory::Target::preferred);
     set_deadline(context_, timeout);
-    streams::Streams::NewStub(connection.channel)->async()->Read(&context_, &request_, this);
+    streams::Streams::NewStub(scope_.connection->channel)->async()->Read(&context_, &request_, this);
   }
 
   void start() {
@@ -100,6 +102,7 @@ class FiniteRead final : public grpc::ClientReadReactor<ReadResp> {
     }
   }
 
+  CallScope scope_;
   grpc::ClientContext context_;
   CallRegistry::Entry registered_;
   ReadReq request_;
@@ -111,11 +114,14 @@ class FiniteRead final : public grpc::ClientReadReactor<ReadResp> {
 /// A hold keeps the call open while no read is outstanding; it goes when a read fails or a paused call is cancelled.
 class SubscribeReactor final : public SubscribeCall, public grpc::ClientReadReactor<ReadResp> {
  public:
-  SubscribeReactor(const Connection& connection, const ReadQuery& query, std::shared_ptr<Owner> owner)
-      : registered_(connection.calls, context_), request_(make_request(query)), owner_(std::move(owner)) {
+  SubscribeReactor(ConnectionPtr connection, const ReadQuery& query, std::shared_ptr<Owner> owner)
+      : scope_(std::move(connection)),
+        registered_(*scope_.connection->calls, context_),
+        request_(make_request(query)),
+        owner_(std::move(owner)) {
     request_.mutable_options()->mutable_subscription();
-    connection.factory->add_headers(context_, ChannelFactory::Target::preferred);
-    streams::Streams::NewStub(connection.channel)->async()->Read(&context_, &request_, this);
+    scope_.connection->factory->add_headers(context_, ChannelFactory::Target::preferred);
+    streams::Streams::NewStub(scope_.connection->channel)->async()->Read(&context_, &request_, this);
   }
 
   void start() override {
@@ -156,6 +162,7 @@ class SubscribeReactor final : public SubscribeCall, public grpc::ClientReadReac
     }
   }
 
+  CallScope scope_;
   grpc::ClientContext context_;
   CallRegistry::Entry registered_;
   ReadReq request_;
@@ -168,14 +175,14 @@ class SubscribeReactor final : public SubscribeCall, public grpc::ClientReadReac
 Awaitable<ReadAnswer> read_call(ConnectionPtr connection, ReadQuery query, std::uint64_t count,
                                 std::chrono::milliseconds timeout) {
   auto start = [&](Completion<ReadAnswer> done) {
-    (new FiniteRead(*connection, make_request(query, count), timeout, std::move(done)))->start();
+    (new FiniteRead(connection, make_request(query, count), timeout, std::move(done)))->start();
   };
   co_return co_await await_completion<ReadAnswer>(start);
 }
 
-SubscribeCall* SubscribeCall::make(const Connection& connection, const ReadQuery& query,
+SubscribeCall* SubscribeCall::make(ConnectionPtr connection, const ReadQuery& query,
                                    std::shared_ptr<Owner> owner) {
-  return new SubscribeReactor(connection, query, std::move(owner));
+  return new SubscribeReactor(std::move(connection), query, std::move(owner));
 }
 
 }  // namespace twinstream::eventstore

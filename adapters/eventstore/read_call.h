@@ -52,7 +52,7 @@ class SubscribeCall {
   };
 
   /// Keeps the owner alive until the end. `start` must follow, once; nothing is called back before it.
-  static SubscribeCall* make(const Connection& connection, const ReadQuery& query, std::shared_ptr<Owner> owner);
+  static SubscribeCall* make(ConnectionPtr connection, const ReadQuery& query, std::shared_ptr<Owner> owner);
   virtual void start() = 0;
 
   /// Only after `on_notice` answered false, once for each such answer.

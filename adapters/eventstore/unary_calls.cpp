@@ -18,13 +18,14 @@ using Target = ChannelFactory::Target;
 /// Everything gRPC needs until the answer is there; its callback owns it.
 template <class Request, class Response>
 struct UnaryCall {
-  UnaryCall(const Connection& connection, Target target, std::chrono::milliseconds timeout,
+  UnaryCall(ConnectionPtr connection, Target target, std::chrono::milliseconds timeout,
             Completion<Reply<Response>> completion)
-      : registered(connection.calls, context), done(std::move(completion)) {
-    connection.factory->add_headers(context, target);
+      : scope(std::move(connection)), registered(*scope.connection->calls, context), done(std::move(completion)) {
+    scope.connection->factory->add_headers(context, target);
     set_deadline(context, timeout);
   }
 
+  CallScope scope;
   grpc::ClientContext context;
   CallRegistry::Entry registered;
   Request request;
@@ -34,7 +35,7 @@ struct UnaryCall {
 
 /// `method` is called as `method(context, request, response, callback)`.
 template <class Request, class Response, class Method>
-Awaitable<Reply<Response>> unary(Connection connection, Target target, Request request, Method method,
+Awaitable<Reply<Response>> unary(ConnectionPtr connection, Target target, Request request, Method method,
                                  std::chrono::milliseconds timeout) {
   auto start = [&](Completion<Reply<Response>> done) {
     auto call = std::make_shared<UnaryCall<Request, Response>>(connection, target, timeout, std::move(done));
@@ -102,8 +103,8 @@ Reply<Deleted> read_deleted(const Reply<Response>& reply) {
 
 }  // namespace
 
-Awaitable<Reply<Features>> fetch_features(Connection connection, std::chrono::milliseconds timeout) {
-  const std::shared_ptr stub = proto::server_features::ServerFeatures::NewStub(connection.channel);
+Awaitable<Reply<Features>> fetch_features(ConnectionPtr connection, std::chrono::milliseconds timeout) {
+  const std::shared_ptr stub = proto::server_features::ServerFeatures::NewStub(connection->channel);
   auto method = [stub](auto* context, auto* request, auto* response, auto callback) {
     stub->async()->GetSupportedMethods(context, request, response, std::move(callback));
   };
@@ -113,8 +114,8 @@ Awaitable<Reply<Features>> fetch_features(Connection connection, std::chrono::mi
   co_return Reply<Features>{std::move(reply.status), read_features(reply.value)};
 }
 
-Awaitable<Reply<std::vector<Member>>> fetch_members(Connection connection, std::chrono::milliseconds timeout) {
-  const std::shared_ptr stub = proto::gossip::Gossip::NewStub(connection.channel);
+Awaitable<Reply<std::vector<Member>>> fetch_members(ConnectionPtr connection, std::chrono::milliseconds timeout) {
+  const std::shared_ptr stub = proto::gossip::Gossip::NewStub(connection->channel);
   auto method = [stub](auto* context, auto* request, auto* response, auto callback) {
     stub->async()->Read(context, request, response, std::move(callback));
   };
@@ -132,7 +133,7 @@ Awaitable<Reply<Deleted>> soft_delete(ConnectionPtr connection, streams::DeleteR
     stub->async()->Delete(context, question, response, std::move(callback));
   };
   co_return read_deleted(co_await unary<streams::DeleteReq, streams::DeleteResp>(
-      *connection, Target::preferred, std::move(request), method, timeout));
+      connection, Target::preferred, std::move(request), method, timeout));
 }
 
 Awaitable<Reply<Deleted>> tombstone(ConnectionPtr connection, streams::TombstoneReq request,
@@ -142,7 +143,7 @@ Awaitable<Reply<Deleted>> tombstone(ConnectionPtr connection, streams::Tombstone
     stub->async()->Tombstone(context, question, response, std::move(callback));
   };
   co_return read_deleted(co_await unary<streams::TombstoneReq, streams::TombstoneResp>(
-      *connection, Target::preferred, std::move(request), method, timeout));
+      connection, Target::preferred, std::move(request), method, timeout));
 }
 
 }  // namespace

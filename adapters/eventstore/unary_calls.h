@@ -19,7 +19,7 @@ struct Reply {
 };
 
 /// A server that does not know the question has no features; that is an ok answer.
-Awaitable<Reply<Features>> fetch_features(Connection connection, std::chrono::milliseconds timeout);
+Awaitable<Reply<Features>> fetch_features(ConnectionPtr connection, std::chrono::milliseconds timeout);
 
 struct Member {
   enum class Role { leader, follower, read_only_replica, pre_read_only_replica, read_only_leaderless, other };
@@ -29,7 +29,7 @@ struct Member {
   Endpoint endpoint;  ///< port 0: none was given
 };
 
-Awaitable<Reply<std::vector<Member>>> fetch_members(Connection connection, std::chrono::milliseconds timeout);
+Awaitable<Reply<std::vector<Member>>> fetch_members(ConnectionPtr connection, std::chrono::milliseconds timeout);
 
 enum class Deletion { soft, tombstone };
 Awaitable<Reply<Deleted>> delete_stream(ConnectionPtr connection, Deletion deletion, std::string stream,

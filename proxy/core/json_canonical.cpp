@@ -100,7 +100,8 @@ bool append_number(std::string& out, std::string_view token) {
 
 std::uint32_t parse_hex4(std::string_view text) {
   std::uint32_t value = 0;
-  std::from_chars(text.data(), text.data() + 4, value, 16);
+  const std::string_view digits = text.substr(0, 4);
+  std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
   return value;
 }
 

@@ -7,9 +7,9 @@
 namespace twinstream {
 namespace {
 
-constexpr std::size_t page_events = 2'000;
+constexpr std::size_t fold_page_events = 2'000;
 constexpr std::size_t streams_at_once = 32;
-constexpr std::chrono::milliseconds look_again{50};
+constexpr std::chrono::milliseconds recheck_pause{50};
 constexpr unsigned most_passes = 256;
 
 unsigned part_of(std::string_view stream, unsigned parts) {
@@ -115,7 +115,7 @@ Awaitable<Result<Done>> Checker::fold(EventLog& log, Side side, Folds& folds, co
   if (!tip) co_return Failure{tip.failure().code, name + ": " + tip.failure().reason, {}};
   std::uint64_t& events = side == Side::postgres ? report.postgres_events : report.eventstore_events;
   for (Position at; at < *tip;) {
-    auto page = co_await log.read_all({Direction::forwards, at, page_events});
+    auto page = co_await log.read_all({Direction::forwards, at, fold_page_events});
     if (!page) co_return Failure{page.failure().code, name + ": " + page.failure().reason, {}};
     for (const RecordedEvent& event : page->events) {
       if (auto marked = deletion_mark(event)) stateful_.insert(std::move(*marked));
@@ -173,7 +173,7 @@ Awaitable<void> Checker::recheck_one(std::string stream, std::chrono::nanosecond
                                      const CheckOptions& options, CheckReport& report) {
   Look last = co_await look(stream);
   while (last.verdict != Verdict::equal && clock_.monotonic() < deadline) {
-    co_await clock_.sleep(look_again);
+    co_await clock_.sleep(recheck_pause);
     last = co_await look(stream);
   }
   const Pair& pair = folds.at(stream);

@@ -83,7 +83,8 @@ DualLog::DualLog(boost::asio::any_io_executor engine, Clock& clock, Random rando
       categories_(categories),
       control_(control),
       metrics_(metrics),
-      traits_(traits_of_both(stores.postgres, stores.eventstore)) {}
+      traits_(traits_of_both(stores.postgres, stores.eventstore)),
+      from_eventstore_(translation_between(stores.eventstore, stores.postgres)) {}
 
 std::optional<Failure> DualLog::refuses(const AppendRequest& request) const {
   if (auto refusal = stores_.postgres.refuses(request)) return refusal;
@@ -213,18 +214,26 @@ Awaitable<Result<StreamPage>> DualLog::read_stream_here(ReadStream request) {
   const auto source = category.state.eventstore_is_authority ? ReadSource::eventstore : ReadSource::postgres;
   ++category.reads[static_cast<std::size_t>(source)];
   metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", to_string(source)}});
-  auto page = co_await authority.read_stream(request);
+  auto page = co_await read_store(authority, request);
   if (page || !page.failed_with(FailureCode::unavailable) || !category.config.reads.fallback) co_return page;
   if (!co_await follower_is_current(category, request.stream)) co_return page;
   metrics_.count("twinstream_read_fallbacks_total", {{"category", category.config.name}});
-  co_return co_await stores_.follower(category).read_stream(std::move(request));
+  co_return co_await read_store(stores_.follower(category), std::move(request));
+}
+
+Awaitable<Result<StreamPage>> DualLog::read_store(EventLog& log, ReadStream request) {
+  auto page = co_await log.read_stream(std::move(request));
+  if (page && &log == &stores_.eventstore) {
+    for (RecordedEvent& recorded : page->events) recorded.event = from_eventstore_.translate(recorded);
+  }
+  co_return page;
 }
 
 /// A follower that is behind is waited for, then the authority answers: nobody sees a stream go back in time. What the
 /// authority showed must be at the follower before the follower is read again, so it is carried.
 Awaitable<Result<StreamPage>> DualLog::read_follower(Category& category, ReadStream request) {
   if (co_await follower_is_current(category, request.stream)) {
-    auto page = co_await stores_.follower(category).read_stream(request);
+    auto page = co_await read_store(stores_.follower(category), request);
     if (page || !page.failed_with(FailureCode::unavailable)) {
       ++category.reads[static_cast<std::size_t>(ReadSource::eventstore)];
       metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", "eventstore"}});
@@ -238,7 +247,7 @@ Awaitable<Result<StreamPage>> DualLog::read_follower(Category& category, ReadStr
   metrics_.count("twinstream_read_fallbacks_total", {{"category", category.config.name}});
   ++category.reads[static_cast<std::size_t>(ReadSource::postgres)];
   metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", "postgres"}});
-  auto page = co_await stores_.postgres.read_stream(request);
+  auto page = co_await read_store(stores_.postgres, request);
   if (page && page->head.revision && category.mirrored_forward()) {
     stores_.forward.carry(request.stream, *page->head.revision, {}, {});
   }
@@ -254,10 +263,10 @@ Awaitable<bool> DualLog::follower_is_current(Category& category, const std::stri
 }
 
 Awaitable<Result<StreamPage>> DualLog::read_and_compare(Category& category, ReadStream request) {
-  auto answer = co_await stores_.authority(category).read_stream(request);
+  auto answer = co_await read_store(stores_.authority(category), request);
   const bool current = co_await follower_is_current(category, request.stream);
   if (!current || (!answer && !answer.failed_with(FailureCode::stream_not_found))) co_return answer;
-  auto other = co_await stores_.follower(category).read_stream(request);
+  auto other = co_await read_store(stores_.follower(category), request);
   const bool both = answer && other;
   if (!both && !other && other.failed_with(FailureCode::unavailable)) co_return answer;
   const bool equal = both ? same_pages(*answer, *other) : answer.ok() == other.ok();

@@ -68,6 +68,7 @@ class DualLog final : public EventLog {
   Awaitable<MirrorState> carry_here(std::string stream);
   Awaitable<Result<std::shared_ptr<void>>> admit_backend_write_here(std::string category);
   Awaitable<Result<StreamPage>> read_stream_here(ReadStream request);
+  Awaitable<Result<StreamPage>> read_store(EventLog& log, ReadStream request);
   Awaitable<Result<StreamPage>> read_follower(Category& category, ReadStream request);
   Awaitable<Result<StreamPage>> read_and_compare(Category& category, ReadStream request);
   Awaitable<bool> follower_is_current(Category& category, const std::string& stream);
@@ -87,6 +88,7 @@ class DualLog final : public EventLog {
   ControlStore& control_;
   Metrics& metrics_;
   LogTraits traits_;
+  Translation from_eventstore_;  ///< so that a reader sees the same event whichever store it came from
   std::set<std::string> changing_;  ///< streams whose deletion state is being changed: their writes wait
   Signal changed_;
 };

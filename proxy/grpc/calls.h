@@ -1,24 +1,24 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <memory>
 
 #include "proxy/core/event_log.h"
 #include "proxy/grpc/call_registry.h"
 #include "proxy/grpc/call_status.h"
+#include "proxy/grpc/discovery.h"
 #include "proxy/grpc/task_group.h"
 #include "proxy/protocol/streams.pb.h"
 
-// The calls of the Streams service. Each function starts one and gives gRPC the reactor that stands for it; a reactor
-// lives until gRPC is done with it and its coroutine has ended.
+// The calls as gRPC sees them. Each `start` function begins one and gives gRPC the reactor that stands for it; a
+// reactor lives until gRPC is done with it and its coroutine has ended.
 
 namespace grpc {
 class CallbackServerContext;
-class ServerUnaryReactor;
+class Service;
 class Status;
 template <class Request>
 class ServerReadReactor;
-template <class Response>
-class ServerWriteReactor;
 template <class Request, class Response>
 class ServerBidiReactor;
 }  // namespace grpc
@@ -31,6 +31,7 @@ namespace streams = event_store::client::streams;
 struct Door {
   EventLog& log;
   boost::asio::any_io_executor executor;
+  SingleNode node;
   CallRegistry calls;
   TaskGroup tasks;
 };
@@ -38,12 +39,11 @@ struct Door {
 grpc::ServerReadReactor<streams::AppendReq>* start_append(Door& door, grpc::CallbackServerContext* context,
                                                           streams::AppendResp* response);
 grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(Door& door);
-grpc::ServerWriteReactor<streams::ReadResp>* start_read(Door& door, grpc::CallbackServerContext* context,
-                                                        const streams::ReadReq& request);
-grpc::ServerUnaryReactor* start_delete(Door& door, grpc::CallbackServerContext* context,
-                                       const streams::DeleteReq& request, streams::DeleteResp* response);
-grpc::ServerUnaryReactor* start_tombstone(Door& door, grpc::CallbackServerContext* context,
-                                          const streams::TombstoneReq& request, streams::TombstoneResp* response);
+grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>* start_read(Door& door,
+                                                                         grpc::CallbackServerContext* context);
+
+/// Streams, ServerFeatures and Gossip. `door` outlives it.
+std::unique_ptr<grpc::Service> make_service(Door& door);
 
 /// The status as gRPC wants it; its trailers go into the context.
 grpc::Status finish_with(const CallStatus& status, grpc::CallbackServerContext* context);

@@ -30,16 +30,16 @@ void fill_supported_methods(event_store::client::server_features::SupportedMetho
   methods.set_event_store_server_version(server_version);
 }
 
-void fill_single_node(event_store::client::gossip::ClusterInfo& cluster, const EventId& instance,
-                      const std::string& host, std::uint16_t port) {
+void fill_cluster(event_store::client::gossip::ClusterInfo& cluster, const SingleNode& node) {
   auto& member = *cluster.add_members();
-  set_uuid(*member.mutable_instance_id(), instance, false);
+  set_uuid(*member.mutable_instance_id(), node.instance_, false);
   const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
   member.set_time_stamp(to_ticks(now));
   member.set_state(event_store::client::gossip::MemberInfo::Leader);
   member.set_is_alive(true);
-  member.mutable_http_end_point()->set_address(host);
-  member.mutable_http_end_point()->set_port(port);
+  std::scoped_lock lock(node.mutex_);
+  member.mutable_http_end_point()->set_address(node.host_);
+  member.mutable_http_end_point()->set_port(node.port_);
 }
 
 }  // namespace twinstream::door

@@ -12,19 +12,29 @@ namespace {
 
 /// A new batch is taken when no more than this many responses wait to be written.
 constexpr std::size_t low_water = 32;
+constexpr std::size_t everything = 0;
 
 /// One write is under way at a time; what follows it is written from gRPC's own thread without a detour through the
 /// coroutine.
-class ReadCall final : public grpc::ServerWriteReactor<streams::ReadResp>, public ResponseStream {
+class ReadCall final : public grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>, public ResponseStream {
  public:
-  static ReadCall* start(Door& door, grpc::CallbackServerContext* context, const streams::ReadReq& request) {
+  static ReadCall* start(Door& door, grpc::CallbackServerContext* context) {
     auto call = std::make_shared<ReadCall>(door, context);
     call->self_ = call;
-    door.tasks.spawn(door.executor, work_off(call, ReadPlan::parse(request)));
+    call->StartRead(&call->request_);
     return call.get();
   }
 
   ReadCall(Door& door, grpc::CallbackServerContext* context) : door_(door), context_(context) {}
+
+  /// The first request is worked off at once; after it only the end of the requests is waited for.
+  void OnReadDone(bool ok) override {
+    if (!ok) return end_of_requests();
+    if (!std::exchange(started_, true)) {
+      door_.tasks.spawn(door_.executor, work_off(self_, ReadPlan::parse(request_)));
+    }
+    StartRead(&request_);
+  }
 
   Awaitable<bool> send(Batch batch) override {
     co_await room(low_water);
@@ -77,6 +87,15 @@ class ReadCall final : public grpc::ServerWriteReactor<streams::ReadResp>, publi
   }
 
  private:
+  void end_of_requests() {
+    if (!started_) return Finish({grpc::StatusCode::UNKNOWN, "the request is missing"});
+    std::unique_lock lock(mutex_);
+    half_closed_ = true;
+    auto resume = take_waiter();
+    lock.unlock();
+    if (resume) (*resume)(Done{});
+  }
+
   static Awaitable<void> work_off(std::shared_ptr<ReadCall> call, Parsed<ReadPlan> plan) {
     CallStatus status;
     if (auto* refused = std::get_if<CallStatus>(&plan)) {
@@ -85,11 +104,12 @@ class ReadCall final : public grpc::ServerWriteReactor<streams::ReadResp>, publi
       status = co_await read(call->door_.log, std::move(std::get<ReadPlan>(plan)), *call);
     }
     if (status.code == StatusCode::cancelled && call->door_.calls.stopping()) status = shutting_down();
-    co_await call->room(0);
+    co_await call->room(everything);
     call->Finish(finish_with(status, call->context_));
   }
 
-  /// Until at most `limit` responses wait to be written, or nobody reads any more.
+  /// Until at most `limit` responses wait to be written, or nobody reads any more; for `everything`, until all are
+  /// written and the requests have ended.
   Awaitable<void> room(std::size_t limit) {
     auto start = [this, limit](Completion<Done> done) {
       std::unique_lock lock(mutex_);
@@ -104,8 +124,8 @@ class ReadCall final : public grpc::ServerWriteReactor<streams::ReadResp>, publi
 
   /// The waiting coroutine, if what it waits for has happened.
   std::optional<Completion<Done>> take_waiter() {
-    // A write that is under way keeps its response alive, so even a broken call waits for that.
-    const bool happened = waiting_.size() <= limit_ || (broken_ && limit_ > 0);
+    // A write under way uses its response, so even a broken call waits for the write's end.
+    const bool happened = limit_ == everything ? waiting_.empty() && half_closed_ : waiting_.size() <= limit_ || broken_;
     return happened ? std::exchange(waiter_, std::nullopt) : std::nullopt;
   }
 
@@ -121,9 +141,12 @@ class ReadCall final : public grpc::ServerWriteReactor<streams::ReadResp>, publi
   grpc::CallbackServerContext* context_;
   std::shared_ptr<ReadCall> self_;
   CallRegistry::Key registered_ = 0;
+  streams::ReadReq request_;
+  bool started_ = false;  ///< touched by the reading reactions only
   std::mutex mutex_;
   std::deque<streams::ReadResp> waiting_;  ///< the first one is being written
   bool broken_ = false;
+  bool half_closed_ = false;
   std::size_t limit_ = 0;
   std::optional<Completion<Done>> waiter_;
   std::function<void()> stop_;
@@ -131,9 +154,9 @@ class ReadCall final : public grpc::ServerWriteReactor<streams::ReadResp>, publi
 
 }  // namespace
 
-grpc::ServerWriteReactor<streams::ReadResp>* start_read(Door& door, grpc::CallbackServerContext* context,
-                                                        const streams::ReadReq& request) {
-  return ReadCall::start(door, context, request);
+grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>* start_read(Door& door,
+                                                                         grpc::CallbackServerContext* context) {
+  return ReadCall::start(door, context);
 }
 
 }  // namespace twinstream::door

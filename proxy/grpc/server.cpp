@@ -2,6 +2,7 @@
 
 #include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/service_type.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -9,86 +10,13 @@
 
 #include "proxy/core/log.h"
 #include "proxy/grpc/calls.h"
-#include "proxy/grpc/discovery.h"
-#include "proxy/protocol/gossip.grpc.pb.h"
-#include "proxy/protocol/server_features.grpc.pb.h"
-#include "proxy/protocol/streams.grpc.pb.h"
 
 namespace twinstream {
 namespace {
 
-using grpc::CallbackServerContext;
-using namespace door;
-namespace features = event_store::client::server_features;
-namespace gossip = event_store::client::gossip;
+using door::Door;
 
 constexpr int largest_request = 16 * 1024 * 1024 - 10'000;
-
-class StreamsService final : public streams::Streams::CallbackService {
- public:
-  explicit StreamsService(Door& door) : door_(door) {}
-
-  grpc::ServerWriteReactor<streams::ReadResp>* Read(CallbackServerContext* context,
-                                                    const streams::ReadReq* request) override {
-    return start_read(door_, context, *request);
-  }
-  grpc::ServerReadReactor<streams::AppendReq>* Append(CallbackServerContext* context,
-                                                      streams::AppendResp* response) override {
-    return start_append(door_, context, response);
-  }
-  grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* BatchAppend(
-      CallbackServerContext*) override {
-    return start_batch_append(door_);
-  }
-  grpc::ServerUnaryReactor* Delete(CallbackServerContext* context, const streams::DeleteReq* request,
-                                   streams::DeleteResp* response) override {
-    return start_delete(door_, context, *request, response);
-  }
-  grpc::ServerUnaryReactor* Tombstone(CallbackServerContext* context, const streams::TombstoneReq* request,
-                                      streams::TombstoneResp* response) override {
-    return start_tombstone(door_, context, *request, response);
-  }
-
- private:
-  Door& door_;
-};
-
-grpc::ServerUnaryReactor* finish_at_once(CallbackServerContext* context) {
-  auto* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
-}
-
-class FeaturesService final : public features::ServerFeatures::CallbackService {
-  grpc::ServerUnaryReactor* GetSupportedMethods(CallbackServerContext* context, const event_store::client::Empty*,
-                                                features::SupportedMethods* response) override {
-    fill_supported_methods(*response);
-    return finish_at_once(context);
-  }
-};
-
-class GossipService final : public gossip::Gossip::CallbackService {
- public:
-  /// Before it is called the first call may have come: a free port is known only when the server listens.
-  void advertise(std::string host, std::uint16_t port) {
-    std::scoped_lock lock(mutex_);
-    host_ = std::move(host);
-    port_ = port;
-  }
-
- private:
-  grpc::ServerUnaryReactor* Read(CallbackServerContext* context, const event_store::client::Empty*,
-                                 gossip::ClusterInfo* response) override {
-    std::scoped_lock lock(mutex_);
-    fill_single_node(*response, instance_, host_, port_);
-    return finish_at_once(context);
-  }
-
-  const EventId instance_ = EventId::random();
-  std::mutex mutex_;
-  std::string host_;
-  std::uint16_t port_ = 0;
-};
 
 /// gRPC would write to standard error by itself, in a form of its own.
 void quieten_grpc() {
@@ -131,7 +59,7 @@ void configure(grpc::ServerBuilder& builder) {
 
 class Server final : public EventStoreServer {
  public:
-  Server(EventLog& log, boost::asio::any_io_executor executor) : door_{log, std::move(executor), {}, {}} {}
+  Server(EventLog& log, boost::asio::any_io_executor executor) : door_{log, std::move(executor), {}, {}, {}} {}
   ~Server() override { shutdown(std::chrono::milliseconds(0)); }
 
   std::optional<Failure> listen(const EventStoreServerOptions& options) {
@@ -141,16 +69,14 @@ class Server final : public EventStoreServer {
     int bound = 0;
     const std::string address = authority(options.host, options.port);
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &bound);
-    builder.RegisterService(&streams_);
-    builder.RegisterService(&features_);
-    builder.RegisterService(&gossip_);
+    builder.RegisterService(service_.get());
     server_ = builder.BuildAndStart();
     if (!server_ || bound == 0) {
       return Failure{FailureCode::unavailable, "cannot listen on " + address + ": " + reason_not_to_listen(options), {}};
     }
     port_ = static_cast<std::uint16_t>(bound);
-    gossip_.advertise(options.advertise_host.empty() ? options.host : options.advertise_host,
-                      options.advertise_port == 0 ? port_ : options.advertise_port);
+    door_.node.advertise(options.advertise_host.empty() ? options.host : options.advertise_host,
+                         options.advertise_port == 0 ? port_ : options.advertise_port);
     return std::nullopt;
   }
 
@@ -167,9 +93,7 @@ class Server final : public EventStoreServer {
 
  private:
   Door door_;
-  StreamsService streams_{door_};
-  FeaturesService features_;
-  GossipService gossip_;
+  std::unique_ptr<grpc::Service> service_ = door::make_service(door_);
   std::unique_ptr<grpc::Server> server_;
   std::uint16_t port_ = 0;
   bool stopped_ = false;

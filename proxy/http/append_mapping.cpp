@@ -12,7 +12,7 @@ namespace {
 
 using Kind = ValueSource::Kind;
 /// What is wrong with the request, when something is.
-using Refusal = std::optional<std::string>;
+using Complaint = std::optional<std::string>;
 
 std::string refuse(const ValueSource& source, std::string_view field, std::string_view problem) {
   return std::string(field) + " (" + describe(source) + ") " + std::string(problem);
@@ -25,7 +25,7 @@ bool is_json_type(const Fields& headers) {
   return name.ends_with("/json") || name.ends_with("+json");
 }
 
-Refusal check_json_body(const Route& route, const Request& request) {
+Complaint check_json_body(const Route& route, const Request& request) {
   const bool is_data = route.config.data.kind == Kind::body && is_json_type(request.headers);
   if (!route.needs_json && !is_data) return std::nullopt;
   const auto at = json_error(request.body);
@@ -42,7 +42,7 @@ class EventReader {
         request_(request),
         inputs_{request.headers, request.query(), parameters, request.body, request.body} {}
 
-  Refusal read(AppendRequest& append) {
+  Complaint read(AppendRequest& append) {
     const auto stream = text_value(route_.stream, inputs_);
     if (!stream) return refuse(route_.stream, "stream", "is missing");
     append.stream = *stream;
@@ -51,7 +51,7 @@ class EventReader {
   }
 
  private:
-  Refusal read_expected(ExpectedRevision& expected) const {
+  Complaint read_expected(ExpectedRevision& expected) const {
     const auto text = text_value(route_.expected_revision, inputs_);
     if (!text) return std::nullopt;
     const auto parsed = parse_expected_revision(*text, route_.revision_base);
@@ -62,7 +62,7 @@ class EventReader {
     return std::nullopt;
   }
 
-  Refusal read_array(AppendRequest& append) {
+  Complaint read_array(AppendRequest& append) {
     const auto array = json_at(request_.body, route_.events.argument);
     if (!array || !array->starts_with('[')) return refuse(route_.events, "events", "must be an array");
     const auto elements = json_children(*array, batch_limit);
@@ -75,7 +75,7 @@ class EventReader {
     return std::nullopt;
   }
 
-  Refusal read_event(AppendRequest& append) const {
+  Complaint read_event(AppendRequest& append) const {
     Event event;
     const auto type = text_value(route_.type, inputs_);
     if (!type) return refuse(route_.type, "type", "is missing");
@@ -90,7 +90,7 @@ class EventReader {
     return std::nullopt;
   }
 
-  Refusal read_id(EventId& id, const AppendRequest& append) const {
+  Complaint read_id(EventId& id, const AppendRequest& append) const {
     if (const auto text = text_value(route_.id, inputs_)) {
       const auto parsed = parse_event_id(*text);
       if (!parsed) return refuse(route_.id, "id", "must be a UUID");
@@ -139,7 +139,7 @@ std::optional<ExpectedRevision> parse_expected_revision(std::string_view text, i
 std::variant<AppendRequest, Response> read_append(const Route& route, const PathParameters& parameters,
                                                   const Request& request) {
   AppendRequest append;
-  Refusal refusal = check_json_body(route, request);
+  Complaint refusal = check_json_body(route, request);
   if (!refusal) refusal = EventReader(route, parameters, request).read(append);
   if (refusal) return error_response(400, std::move(*refusal));
   return append;

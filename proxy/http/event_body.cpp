@@ -14,12 +14,12 @@ BodyError not_json(std::size_t at) {
   return bad_request("Write request body invalid. It is not JSON at byte " + std::to_string(at) + ".");
 }
 
+BodyError too_large() { return {413, "Too large events received. Limit is 4mb", ""}; }
+
 std::optional<BodyError> check(const Event& event) {
   if (event.id.is_nil()) return bad_request("Empty eventId provided.");
   if (event.type.empty()) return bad_request("Empty eventType provided.");
-  if (event.data.size() + event.metadata.size() > event_bytes_limit) {
-    return BodyError{413, "Too large events received. Limit is 4mb", ""};
-  }
+  if (event.data.size() + event.metadata.size() > event_bytes_limit) return too_large();
   return std::nullopt;
 }
 
@@ -30,13 +30,20 @@ struct Part {
   bool json = false;
 };
 
-/// Data or metadata from its JSON value, as the reference does it: numbers, booleans and null are lost.
-Part part_of(std::string_view value) {
-  if (is_container(value)) return {indent_json(value), true};
-  if (!value.starts_with('"')) return {};
+std::optional<Part> indented(std::string_view json) {
+  auto bytes = indent_json(json, event_bytes_limit);
+  if (!bytes) return std::nullopt;
+  return Part{std::move(*bytes), true};
+}
+
+/// Data or metadata from its JSON value, as the reference does it: numbers, booleans and null are lost. Nothing when it
+/// is too large.
+std::optional<Part> part_of(std::string_view value) {
+  if (is_container(value)) return indented(value);
+  if (!value.starts_with('"')) return Part{};
   std::string text = decode_json_string(value).value_or("");
-  if (is_container(trim(text)) && is_json(text)) return {indent_json(text), true};
-  return {std::move(text), false};
+  if (is_container(trim(text)) && is_json(text)) return indented(text);
+  return Part{std::move(text), false};
 }
 
 std::string lower_case(std::string text) {
@@ -63,9 +70,10 @@ EventsOrError batch_event(std::string_view element) {
       event.id = id.value_or(EventId{});
     }
     if (name != "data" && name != "metadata") continue;
-    Part part = part_of(value);
-    json = json || part.json;
-    (name == "data" ? event.data : event.metadata) = std::move(part.bytes);
+    auto part = part_of(value);
+    if (!part) return too_large();
+    json = json || part->json;
+    (name == "data" ? event.data : event.metadata) = std::move(part->bytes);
   }
   event.content_type = json ? ContentType::json : ContentType::binary;
   if (auto error = check(event)) return *error;
@@ -94,11 +102,13 @@ EventsOrError event_batch(std::string_view body) {
     return bad_request("Write request body invalid.");
   }
   std::vector<Event> events;
-  events.reserve(elements->size());
+  std::size_t bytes = 0;
   for (const auto& element : *elements) {
     auto event = batch_event(element.value);
     if (auto* error = std::get_if<BodyError>(&event)) return std::move(*error);
     events.push_back(std::move(std::get<std::vector<Event>>(event).front()));
+    bytes += events.back().data.size() + events.back().metadata.size();
+    if (bytes > batch_bytes_limit) return BodyError{413, "Too large batch received. Limit is 32mb", ""};
   }
   return events;
 }

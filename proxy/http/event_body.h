@@ -27,7 +27,8 @@ EventsOrError single_event(BodyType type, std::string body, EventId id, std::str
 /// Objects and arrays are stored with two-space indentation, scalars in them as sent.
 EventsOrError event_batch(std::string_view body);
 
-inline constexpr std::size_t event_bytes_limit = 4 * 1024 * 1024;  ///< data and metadata of one event
-inline constexpr std::size_t batch_limit = 10'000;                 ///< events of one request
+inline constexpr std::size_t event_bytes_limit = 4 * 1024 * 1024;   ///< data and metadata of one event
+inline constexpr std::size_t batch_limit = 10'000;                  ///< events of one request
+inline constexpr std::size_t batch_bytes_limit = 32 * 1024 * 1024;  ///< data and metadata of one request
 
 }  // namespace twinstream::http

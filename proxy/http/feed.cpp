@@ -37,7 +37,7 @@ void add_link(JsonWriter& out, std::string_view uri, std::string_view relation) 
   out.begin_object().key("uri").string(uri).key("relation").string(relation).key("type").null().end_object();
 }
 
-std::string pretty(std::string_view text) { return is_json_object(text) ? indent_json(text) : std::string(text); }
+std::string pretty(std::string_view text) { return is_json_object(text) ? pretty_json(text) : std::string(text); }
 
 /// The rich fields: texts of data and metadata by the level of embedding, and what kind they are.
 class RichFields {
@@ -190,13 +190,13 @@ std::string feed_json(const FeedPage& page, std::string_view stream, const FeedU
   out.key("entries").begin_array();
   for (const FeedItem& item : page.items) write_entry(out, item, urls, embed);
   out.end_array().end_object();
-  return indent_json(out.take());
+  return pretty_json(out.take());
 }
 
 std::string entry_json(const FeedItem& item, const FeedUrls& urls) {
   JsonWriter out;
   write_entry(out, item, urls, Embed::content);
-  return indent_json(out.take());
+  return pretty_json(out.take());
 }
 
 std::string envelope_json(const RecordedEvent& event) {
@@ -206,10 +206,10 @@ std::string envelope_json(const RecordedEvent& event) {
   out.key("eventType").string(event.event.type).key("eventId").string(event.event.id.to_string());
   out.key("data").raw(value_or_string(event.event.data, json));
   out.key("metadata").raw(value_or_string(event.event.metadata, json)).end_object();
-  return indent_json(out.take());
+  return pretty_json(out.take());
 }
 
-std::string data_json(const Event& event) { return indent_json(value_or_string(event.data, is_json_event(event))); }
+std::string data_json(const Event& event) { return pretty_json(value_or_string(event.data, is_json_event(event))); }
 
 std::string description_json(std::string_view stream, std::string_view path) {
   const auto resource = [&](JsonWriter& out, std::string_view type) {
@@ -224,7 +224,7 @@ std::string description_json(std::string_view stream, std::string_view path) {
   out.key("stream");
   resource(out, "application/vnd.eventstore.atom+json");
   out.end_object().end_object();
-  return indent_json(out.take());
+  return pretty_json(out.take());
 }
 
 }  // namespace twinstream::http

@@ -95,13 +95,15 @@ class ChildCollector final : public JsonWalk {
 
 class Indenter final : public JsonWalk {
  public:
+  explicit Indenter(std::size_t limit) : limit_(limit) {}
+
   std::string out;
 
   bool key(std::string_view token) override {
     separate();
     out.append(token).append(": ");
     after_key_ = true;
-    return true;
+    return fits();
   }
 
  private:
@@ -110,19 +112,19 @@ class Indenter final : public JsonWalk {
     out += object ? '{' : '[';
     ++depth_;
     fresh_ = true;
-    return true;
+    return fits();
   }
   bool close(bool object, std::size_t) override {
     --depth_;
     if (!fresh_) new_line();
     out += object ? '}' : ']';
     fresh_ = false;
-    return true;
+    return fits();
   }
   bool scalar(std::string_view token) override {
     separate();
     out.append(token);
-    return true;
+    return fits();
   }
 
   void separate() {
@@ -133,6 +135,9 @@ class Indenter final : public JsonWalk {
   }
   void new_line() { out.append(1, '\n').append(2 * depth_, ' '); }
 
+  bool fits() const { return out.size() <= limit_; }
+
+  std::size_t limit_;
   std::size_t depth_ = 0;
   bool fresh_ = false;
   bool after_key_ = false;
@@ -192,11 +197,17 @@ std::string quote_json(std::string_view text) {
   return out;
 }
 
-std::string indent_json(std::string_view text) {
-  Indenter indenter;
-  indenter.out.reserve(text.size() + text.size() / 4);
-  scan_json(text, indenter);
+std::optional<std::string> indent_json(std::string_view text, std::size_t limit) {
+  Indenter indenter(limit);
+  indenter.out.reserve(std::min(limit, text.size() + text.size() / 4));
+  if (!scan_json(text, indenter)) return std::nullopt;
   return std::move(indenter.out);
+}
+
+std::string pretty_json(std::string_view text) {
+  constexpr std::size_t small = 64 * 1024;
+  auto indented = indent_json(text, small + 4 * text.size());
+  return indented ? std::move(*indented) : std::string(text);
 }
 
 std::string_view trim(std::string_view text) {

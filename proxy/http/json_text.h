@@ -30,8 +30,12 @@ std::optional<std::string> decode_json_string(std::string_view token);
 /// `text` as a string token. Bytes that are not UTF-8 become U+FFFD.
 std::string quote_json(std::string_view text);
 
-/// The same value, two spaces a level, one member or element a line; scalars as they stand. `text` must be JSON.
-std::string indent_json(std::string_view text);
+/// The same value, two spaces a level, one member or element a line; scalars as they stand. Nothing when that has more
+/// than `limit` bytes: deep nesting makes a lot of indentation out of a few brackets. `text` must be JSON.
+std::optional<std::string> indent_json(std::string_view text, std::size_t limit);
+
+/// The same for readers: as it stands when indenting would blow it up.
+std::string pretty_json(std::string_view text);
 
 /// `text` without the whitespace around it, which may be all of it.
 std::string_view trim(std::string_view text);

@@ -24,6 +24,7 @@ struct Rendering {
     last_revision = event.revision;
     next = event.revision + 1;
   }
+  bool is_too_long() const { return count > read_route_limit || events.size() > read_route_bytes_limit; }
 };
 
 Response failed(const Failure& failure) {
@@ -36,7 +37,7 @@ Response failed(const Failure& failure) {
 
 Response too_long() {
   return error_response(500, "the stream has more than " + std::to_string(read_route_limit) +
-                                 " events; read it by pages from the event API");
+                                 " events or is larger than one answer may be; read it by pages from the event API");
 }
 
 Response rendered(const Route& route, const std::string& stream, Rendering& rendering) {
@@ -54,8 +55,10 @@ Awaitable<Response> render(EventLog& log, RouteHandle route, std::string stream)
     ReadStream read{stream, Direction::forwards, rendering.next, page_size};
     auto page = co_await log.read_stream(std::move(read));
     if (!page.ok()) co_return failed(page.failure());
-    for (RecordedEvent& event : page->events) rendering.add(std::move(event), *route);
-    if (rendering.count > read_route_limit) co_return too_long();
+    for (RecordedEvent& event : page->events) {
+      if (!rendering.is_too_long()) rendering.add(std::move(event), *route);
+    }
+    if (rendering.is_too_long()) co_return too_long();
     end = page->end || page->events.empty();
   }
   co_return rendered(*route, stream, rendering);

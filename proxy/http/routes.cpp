@@ -10,7 +10,8 @@ namespace {
 using Kind = ValueSource::Kind;
 
 constexpr std::string_view default_event_json =
-    R"({"id":"{id}","type":"{type}","revision":"{revision}","data":"{data}","metadata":"{metadata}","created":"{created}"})";
+    R"({"id":"{id}","type":"{type}","revision":"{revision}","data":"{data}",)"
+    R"("metadata":"{metadata}","created":"{created}"})";
 constexpr std::string_view default_response_json =
     R"({"stream":"{stream}","revision":"{revision}","events":"$events"})";
 

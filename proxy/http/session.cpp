@@ -59,7 +59,7 @@ Awaitable<void> Session::run(std::unique_ptr<Session> session) {
 }
 
 void Session::drain() {
-  if (waiting_) connection_->close();
+  if (waiting_) connection_->cancel();
 }
 
 void Session::cut() { connection_->abort(); }

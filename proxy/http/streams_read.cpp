@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "proxy/http/api_responses.h"
 #include "proxy/http/event_headers.h"
 #include "proxy/http/json_text.h"
@@ -7,6 +10,8 @@
 namespace twinstream::http {
 namespace {
 
+constexpr std::size_t piece_size = 500;
+constexpr std::size_t page_bytes_limit = 64 * 1024 * 1024;
 constexpr std::string_view keep_for_ever = "max-age=31536000, private";
 constexpr std::string_view ask_again = "max-age=0, no-cache, must-revalidate";
 
@@ -100,6 +105,35 @@ Awaitable<Result<std::optional<RecordedEvent>>> read_one(EventLog& log, std::str
   co_return there ? std::optional(std::move(page->events.front())) : std::nullopt;
 }
 
+std::size_t bytes_of(const std::vector<RecordedEvent>& events) {
+  std::size_t bytes = 0;
+  for (const RecordedEvent& each : events) bytes += each.event.data.size() + each.event.metadata.size();
+  return bytes;
+}
+
+/// The events of one page of a feed, read piece by piece so that their size can be bounded. The head is the one that
+/// fits the page's open end: the last seen forwards, the first seen backwards.
+Awaitable<Result<StreamPage>> read_page(EventLog& log, std::string stream, FeedQuery query) {
+  StreamPage page;
+  std::size_t bytes = 0;
+  std::optional<std::uint64_t> from = query.from;
+  for (bool first = true; first || (!page.end && page.events.size() < query.count); first = false) {
+    ReadStream read{stream, query.direction, from, std::min(piece_size, query.count - page.events.size())};
+    auto piece = co_await log.read_stream(std::move(read));
+    if (!piece.ok()) co_return piece.failure();
+    bytes += bytes_of(piece->events);
+    if (bytes > page_bytes_limit) {
+      co_return Failure{FailureCode::rejected, "the page is larger than 64 MiB: ask for fewer events", {}};
+    }
+    if (first || query.direction == Direction::forwards) page.head = piece->head;
+    const bool forwards = query.direction == Direction::forwards;
+    if (!piece->events.empty()) from = piece->events.back().revision + (forwards ? 1 : -1);
+    page.end = piece->end || piece->events.empty() || (!forwards && piece->events.back().revision == 0);
+    std::move(piece->events.begin(), piece->events.end(), std::back_inserter(page.events));
+  }
+  co_return page;
+}
+
 std::string representation_of(const FeedItem& item, Representation representation, const FeedUrls& urls) {
   switch (representation) {
     case Representation::json: return data_json(item.event().event);
@@ -119,8 +153,7 @@ Awaitable<Response> StreamsApi::read_feed(std::string stream, FeedQuery query, R
   if (auto refusal = refuse_flags(request)) co_return *refusal;
   if (auto refusal = refuse_long_poll(request); refusal && forwards) co_return *refusal;
 
-  ReadStream read{stream, query.direction, query.from, static_cast<std::size_t>(query.count)};
-  auto result = co_await log_.read_stream(std::move(read));
+  auto result = co_await read_page(log_, stream, query);
   if (!result.ok()) co_return read_failure(result.failure());
   FeedPage page = make_page(query, std::move(*result));
   const std::string etag = etag_of(page.last, type->name);

@@ -44,15 +44,17 @@ std::unique_ptr<LogFixture> mapped_bytes_without_ids() {
   return std::make_unique<PostgresFixture>(config, Abilities{});
 }
 
-/// Ids as text without an index, data as text, and a column of the backend's own that has to be filled.
+/// Ids as text under an index that is not unique, data as text, and a column of the backend's own that has to be filled.
 std::unique_ptr<LogFixture> mapped_text() {
   auto config = test::mapped_config(
       "seq bigserial primary key, aggregate_type text not null, aggregate_id uuid not null, version bigint not null, "
       "event_id text not null, kind text not null, payload text not null, meta json not null, tenant text not null, archived boolean not null "
       "default false, at timestamptz not null, unique (aggregate_type, aggregate_id, version)");
+  test::connect(config).script("create index on " + test::table_of(config) + " (event_id)");
   config.mapped->where = "not archived";
   config.mapped->insert_defaults = {{"tenant", "'main'"}};
   Abilities abilities;
+  abilities.unique_ids = true;
   abilities.any_stream_name = false;
   abilities.binary = false;
   return std::make_unique<PostgresFixture>(config, abilities);

@@ -128,7 +128,7 @@ TEST_F(EventStoreLoss, WhatWasNeverSentIsUnavailable) {
 }
 
 TEST_F(EventStoreLoss, WhatHangsHasAnUnknownOutcomeAtItsDeadline) {
-  connect(std::chrono::milliseconds(300));
+  connect(std::chrono::seconds(3));
   ASSERT_TRUE(append("s", any, {an_event()}).ok());
   server.on_append = [](const SeenAppend&) { return Reaction::hold(); };
   auto sent = start_append("s", any, {an_event()});
@@ -140,7 +140,7 @@ TEST_F(EventStoreLoss, WhatHangsHasAnUnknownOutcomeAtItsDeadline) {
 }
 
 TEST_F(EventStoreLoss, ALateAnswerIsNobodysElse) {
-  connect(std::chrono::milliseconds(400));
+  connect(std::chrono::seconds(3));
   warm_up();
   server.on_append = [](const SeenAppend& append) {
     return append.stream == "slow" ? Reaction::hold() : Reaction::normal();

@@ -188,7 +188,8 @@ void Scenario::judge() {
   const bool followed = wanted_ >= Phase::backfill && (!retired || plan_.category.rollback);
   if (followed) {
     history_.judge(retired ? "postgres" : "eventstore", follower.events, tombstoned);
-    for (auto& difference : differences(postgres, eventstore, streams_with_events(authority), plan_.kinds.postgres_keeps_bytes)) {
+    for (auto& difference :
+         differences(postgres, eventstore, streams_with_events(authority), plan_.kinds.postgres_keeps_bytes)) {
       history_.violation(std::move(difference));
     }
   }

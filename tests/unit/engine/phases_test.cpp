@@ -186,6 +186,12 @@ TEST_F(PhasesTest, ReadsComeFromEventStoreAfterTheSwitch) {
     ASSERT_TRUE(page.ok());
     EXPECT_EQ(page->events.front().revision, *appended->revision);  // its own write, never an older state
   }
+  auto whole = run(engine->log().read_stream({"contact-1", Direction::forwards, 0, 10, false}));
+  auto original = run(postgres.read_stream({"contact-1", Direction::forwards, 0, 10, false}));
+  for (std::size_t i = 0; i < whole->events.size(); ++i) {
+    EXPECT_EQ(whole->events[i].event.created, original->events[i].event.created);
+    EXPECT_EQ(whole->events[i].event.metadata.find("$originalCreated"), std::string::npos);
+  }
   const auto reads = engine->status().categories.front().reads;
   EXPECT_GT(reads[static_cast<int>(ReadSource::eventstore)], 0u);
 }

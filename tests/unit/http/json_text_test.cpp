@@ -50,11 +50,19 @@ TEST(JsonChildren, AreRefusedBeyondTheLimitAndForScalars) {
 }
 
 TEST(IndentJson, KeepsDigitsOrderAndEscapes) {
-  EXPECT_EQ(indent_json(R"({"b":12345678901234567890,"a":[1.10,{}],"e":[],"s":"é\u0041"})"),
+  EXPECT_EQ(pretty_json(R"({"b":12345678901234567890,"a":[1.10,{}],"e":[],"s":"é\u0041"})"),
             "{\n  \"b\": 12345678901234567890,\n  \"a\": [\n    1.10,\n    {}\n  ],\n  \"e\": [],\n"
             "  \"s\": \"é\\u0041\"\n}");
-  EXPECT_EQ(indent_json(" 1e5 "), "1e5");
-  EXPECT_EQ(indent_json(indent_json("[[],[1,[2]]]")), indent_json("[[],[1,[2]]]"));
+  EXPECT_EQ(pretty_json(" 1e5 "), "1e5");
+  EXPECT_EQ(pretty_json(pretty_json("[[],[1,[2]]]")), pretty_json("[[],[1,[2]]]"));
+}
+
+TEST(IndentJson, DoesNotBlowUpWhatIsNestedDeeply) {
+  const std::string deep = std::string(3000, '[') + std::string(3000, ']');
+  EXPECT_EQ(indent_json(deep, 1'000'000), std::nullopt);
+  EXPECT_EQ(pretty_json(deep), deep);
+  EXPECT_EQ(indent_json("[1]", 7), "[\n  1\n]");
+  EXPECT_EQ(indent_json("[1]", 6), std::nullopt);
 }
 
 TEST(QuoteJson, EscapesControlsAndReplacesWhatIsNoUtf8) {

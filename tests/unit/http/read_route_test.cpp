@@ -88,6 +88,16 @@ TEST_F(ReadRoute, NeverAnswersHalfAStream) {
   EXPECT_NE(response.body.find("10000 events"), std::string::npos);
 }
 
+TEST_F(ReadRoute, NeverAnswersMoreThanFitsInMemory) {
+  Event large = json_event(0);
+  large.data = '"' + std::string(8'000'000, 'x') + '"';
+  for (int i = 0; i < 9; ++i) {
+    large.id = EventId::random();
+    gateway.chosen.add("contact-1", large);
+  }
+  EXPECT_EQ(get(ReadSource::eventstore).status, 500);
+}
+
 TEST_F(ReadRoute, FailuresOfTheStoresHaveTheirAnswers) {
   EXPECT_EQ(get(ReadSource::eventstore).status, 404);
   EXPECT_TRUE(json_at(get(ReadSource::eventstore).body, "/error"));

@@ -287,6 +287,18 @@ TEST_F(StreamsAppend, AnEventOverFourMebibytesIsRefusedAndNotWritten) {
   EXPECT_EQ(log.appends.size(), 1U);
 }
 
+TEST_F(StreamsAppend, NestingCannotBlowUpABatch) {
+  const auto element = [](std::size_t depth) {
+    return R"({"eventType":"T","eventId":")" + EventId::random().to_string() + R"(","data":)" +
+           std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  expect_refusal(post_batch("[" + element(3000) + "]"), 413, "Too large events received. Limit is 4mb", "");
+  std::string many = element(1000);
+  for (int i = 0; i < 20; ++i) many += "," + element(1000);
+  expect_refusal(post_batch("[" + many + "]"), 413, "Too large batch received. Limit is 32mb", "");
+  EXPECT_EQ(post_batch("[" + element(100) + "]").status, 201);
+}
+
 TEST_F(StreamsAppend, NamesAreDecodedFromAndEncodedIntoUrls) {
   const Response response =
       post("{}", {{"Content-Type", "application/json"}, {"ES-EventType", "T"}, {"ES-EventId", id_1}},

@@ -104,6 +104,35 @@ TEST_F(StreamsRead, FollowingTheLinksVisitsEveryEventOnceInBothDirections) {
   EXPECT_EQ(link(get("/streams/x/20/forward/20"), "previous"), "/25/forward/20");
 }
 
+TEST_F(StreamsRead, LargePagesAreWholeInBothDirections) {
+  fill(1201);
+  const auto count_of = [&](const Response& feed) {
+    const std::string array = at(feed, "/entries");
+    return json_children(array, 5000)->size();
+  };
+  const Response forwards = get("/streams/x/100/forward/1000");
+  EXPECT_EQ(count_of(forwards), 1000U);
+  EXPECT_EQ(at(forwards, "/entries/0/title"), "\"1099@x\"");
+  EXPECT_EQ(at(forwards, "/entries/999/title"), "\"100@x\"");
+  const Response backwards = get("/streams/x/head/backward/1300");
+  EXPECT_EQ(count_of(backwards), 1201U);
+  EXPECT_EQ(at(backwards, "/entries/0/title"), "\"1200@x\"");
+  EXPECT_EQ(at(backwards, "/entries/1200/title"), "\"0@x\"");
+  EXPECT_EQ(count_of(get("/streams/x/1100/backward/1000")), 1000U);
+}
+
+TEST_F(StreamsRead, APageOfTooManyBytesIsRefused) {
+  Event large = json_event(0);
+  large.data = '"' + std::string(4'000'000, 'x') + '"';
+  for (int i = 0; i < 20; ++i) {
+    large.id = EventId::random();
+    log.add("x", large);
+  }
+  EXPECT_EQ(get("/streams/x").status, 400);
+  EXPECT_NE(get("/streams/x").body.find("ask for fewer"), std::string::npos);
+  EXPECT_EQ(get("/streams/x/0/forward/2").status, 200);
+}
+
 TEST_F(StreamsRead, ForwardPagesSayWhetherTheyReachTheEnd) {
   fill(25);
   EXPECT_EQ(at(get("/streams/x/0/forward/24"), "/headOfStream"), "false");
@@ -238,7 +267,7 @@ TEST_F(StreamsRead, EmbeddingGivesDataAsTextOrAsContent) {
   EXPECT_EQ(at(body, "/entries/0/linkMetaData"), "null");
 
   const Response pretty = get("/streams/x?embed=pretty");
-  EXPECT_EQ(decode_json_string(at(pretty, "/entries/0/data")), indent_json(event.data));
+  EXPECT_EQ(decode_json_string(at(pretty, "/entries/0/data")), pretty_json(event.data));
 
   const Response content = get("/streams/x?embed=content");
   EXPECT_EQ(at(content, "/entries/0/content/data/n"), "12345678901234567890");
