@@ -118,6 +118,12 @@ def postgres_streams(url):
     return dict(streams)
 
 
+def six_digits(time):
+    """Feeds leave out the zeros at the end of a fraction of a second."""
+    whole, _, fraction = time.rstrip("Z").partition(".")
+    return f"{whole}.{fraction:0<6}Z"
+
+
 def read_stream(client, stream):
     """Every event of one stream through /streams, oldest first."""
     events, ended = [], False
@@ -130,12 +136,16 @@ def read_stream(client, stream):
             raise RuntimeError(f"reading {stream} through /streams was answered {status}")
         page = json.loads(body)
         for entry in reversed(page["entries"]):
-            metadata = json.loads(entry["metaData"]) if entry.get("metaData") else {}
-            created = metadata.get("$originalCreated", entry["updated"])
             events.append(Stored(entry["eventNumber"], entry["eventId"], entry["eventType"],
-                                 json.loads(entry["data"]), created))
+                                 json.loads(entry["data"]), in_microseconds(entry["updated"])))
         ended = page["headOfStream"] or not page["entries"]
     return events
+
+
+def in_microseconds(time):
+    """Feeds leave out the zeros at the end of a fraction."""
+    seconds, _, fraction = time.rstrip("Z").partition(".")
+    return f"{seconds}.{fraction:0<6.6}Z"
 
 
 def check_store(record, name, streams):

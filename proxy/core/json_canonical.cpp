@@ -15,7 +15,7 @@ namespace twinstream {
 namespace {
 
 /// `1e131071` is eight bytes that print as 131,072: what we are willing to print for one document.
-constexpr std::size_t output_limit = std::size_t{256} << 20;
+constexpr std::size_t output_limit = std::size_t{64} << 20;
 
 // Limits of PostgreSQL's numeric.
 constexpr std::int64_t exponent_limit = 1'073'741'823;

@@ -1,14 +1,12 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
-#include <grpcpp/impl/codegen/server_callback_handlers.h>
-#include <grpcpp/impl/rpc_service_method.h>
-#include <grpcpp/impl/service_type.h>
 
 #include <functional>
 
 #include "proxy/grpc/calls.h"
 #include "proxy/grpc/deletions.h"
 #include "proxy/grpc/messages.h"
+#include "proxy/protocol/streams.grpc.pb.h"  // brings what a service is made of
 
 namespace twinstream::door {
 namespace {

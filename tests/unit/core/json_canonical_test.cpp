@@ -172,7 +172,8 @@ TEST(CanonicalJson, DeepUnsortedObjectsAreSortedAtEveryDepth) {
 }
 
 TEST(CanonicalJson, NumbersCannotBlowADocumentUp) {
-  EXPECT_FALSE(canonical_json("[" + repeated("1e131071,", 3000) + "1]"));
+  EXPECT_TRUE(canonical_json("[" + repeated("1e131071,", 400) + "1]"));
+  EXPECT_FALSE(canonical_json("[" + repeated("1e131071,", 600) + "1]"));
 }
 
 TEST(CanonicalJson, ManyKeysAreSorted) {

@@ -18,7 +18,7 @@ std::vector<std::string> logged(Act act) {
   std::istringstream text(testing::internal::GetCapturedStderr());
   std::vector<std::string> lines;
   for (std::string line; std::getline(text, line);) {
-    const std::regex time(R"(^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z )");
+    static const std::regex time(R"(^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z )");
     EXPECT_TRUE(std::regex_search(line, time)) << line;
     lines.push_back(line.substr(std::min<std::size_t>(line.size(), 28)));
   }
