@@ -27,9 +27,13 @@ class Client:
             response = self._connection.getresponse()
             return response.status, response.headers, response.read()
         except (OSError, http.client.HTTPException):
-            self._connection.close()
-            self._connection = None
+            self.close()
             raise
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def until_answered(self, method, path, body=None, headers=None):
         """Only for requests that may be repeated."""

@@ -120,6 +120,8 @@ class Stack:
 
         def look():
             nonlocal last
+            if self.serve.pid() is None:
+                raise Failed(f"serve ended, while {what} was waited for:\n{self.serve.tail(30)}")
             last = self.status() or last
             return last if last and condition(last) else None
 

@@ -205,8 +205,11 @@ Awaitable<void> Phases::check_regularly(Category& category) {
 
 Awaitable<bool> Phases::change_authority(Category& category, bool to_eventstore) {
   if (!nothing_set_aside(category)) co_return false;
-  auto reverse = co_await stores_.back_tail.start();
-  if (!reverse) co_return refuse(category, "the tail of eventstore cannot start: " + reverse.failure().reason);
+  // The tail of the side that will decide must follow it before the first write gets there.
+  for (Tail* tail : {&stores_.forward_tail, &stores_.back_tail}) {
+    auto started = co_await tail->start();
+    if (!started) co_return refuse(category, "a tail cannot start: " + started.failure().reason);
+  }
   // As much as possible is done before writes are held: the proof below covers what was written since this check.
   if (!to_eventstore && !category.config.rollback && !co_await bring_postgres_up(category)) co_return false;
   if (!category.state.checked_equal || category.touched() == nullptr) {

@@ -2,9 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
+#include <functional>
 #include <random>
-#include <set>
 #include <thread>
 
 #include "tests/integration/postgres_fixture.h"
@@ -149,6 +148,24 @@ TEST(GroupCommit, WithoutAnIndexOverIdsRepetitionsAreFoundInTheirStream) {
   EXPECT_EQ(rows_in(config), 2);
 }
 
+TEST(GroupCommit, WithoutAnIdColumnIdsComeFromThePlace) {
+  auto config = mapped_config();
+  config.mapped->id_column.clear();
+  config.mapped->insert_defaults = {{"event_id", "gen_random_uuid()"}};
+  const Cleanup cleanup(config);
+  const auto log = open_log(config);
+  const Event first = event(R"({"n": 1})"), second = event(R"({"n": 2})");
+  ASSERT_TRUE(run(log->append({"contact-1", ExpectedRevision::no_stream(), {first, second}})).ok());
+  const auto read = all_of(*log, "contact-1");
+  ASSERT_EQ(read.size(), 2u);
+  EXPECT_NE(read[0].event.id, read[1].event.id);
+  EXPECT_EQ(read[1].event.id, all_of(*log, "contact-1")[1].event.id);
+  EXPECT_TRUE(value_of(run(log->append({"contact-1", ExpectedRevision::exact(0), {second}}))).duplicate);
+  EXPECT_TRUE(run(log->append({"contact-1", ExpectedRevision::exact(0), {event(R"({"n": 3})")}}))
+                  .failed_with(FailureCode::wrong_expected_revision));
+  EXPECT_EQ(rows_in(config), 2);
+}
+
 TEST(GroupCommit, ARowThatDoesNotFitTheWhereIsRejected) {
   auto config = mapped_config();
   config.mapped->where = "kind <> 'draft'";
@@ -263,6 +280,10 @@ TEST(GroupCommit, AnOpenLegacyTransactionBlocksOnlyItsOwnStream) {
   EXPECT_EQ(after->revision, 1u);
 }
 
+Awaitable<void> tell(Awaitable<Result<Appended>> append, std::function<void(const Result<Appended>&)> answered) {
+  answered(co_await std::move(append));
+}
+
 TEST(GroupCommit, AFullQueueAnswersAtOnce) {
   auto config = fresh_config();
   config.lanes = 1;
@@ -271,21 +292,19 @@ TEST(GroupCommit, AFullQueueAnswersAtOnce) {
   const auto log = open_log(config);
   auto other = connect(config);
   other.script("begin; lock table " + table_of(config) + " in access exclusive mode");  // nothing can be written now
-  std::vector<Awaitable<Result<Appended>>> appends;
-  for (int i = 0; i < 100; ++i) appends.push_back(log->append({"s-1", ExpectedRevision::any(), {event()}}));
   boost::asio::io_context context;
   int refused = 0, answered = 0;
-  for (auto& append : appends) {
-    boost::asio::co_spawn(context, std::move(append), [&](std::exception_ptr error, Result<Appended> answer) {
-      rethrow(error);
-      ++answered;
-      refused += answer.failed_with(FailureCode::unavailable);
-      if (answered == 80) other.script("rollback");
-    });
+  const auto count = [&](const Result<Appended>& answer) {
+    refused += answer.failed_with(FailureCode::unavailable);
+    if (++answered == 80) other.script("rollback");
+  };
+  for (int i = 0; i < 100; ++i) {
+    auto append = log->append({"s-1", ExpectedRevision::any(), {event()}});
+    boost::asio::co_spawn(context, tell(std::move(append), count), rethrow);
   }
   context.run();
   EXPECT_EQ(answered, 100);
-  EXPECT_GE(refused, 79);
+  EXPECT_GE(refused, 80);
   EXPECT_EQ(rows_in(config), 100 - refused);
 }
 

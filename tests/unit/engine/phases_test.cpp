@@ -99,6 +99,16 @@ TEST_F(PhasesTest, TheStateInForceSurvivesARestart) {
   EXPECT_EQ(ids(eventstore, "contact-1").size(), 3u);
 }
 
+TEST_F(PhasesTest, TheTailOfPostgresRunsAgainAfterTheWayBackInAProcessThatStartedRetired) {
+  open(category("contact", Phase::retire));
+  ASSERT_TRUE(reaches(Phase::retire));
+  restart(category("contact", Phase::retire));
+  wish(category("contact", Phase::read_switch));
+  ASSERT_TRUE(reaches(Phase::read_switch));
+  write(postgres, "contact-5", 2);  // past the proxy: only the tail can know of it
+  EXPECT_TRUE(eventually([&] { return ids(eventstore, "contact-5").size() == 2; }));
+}
+
 TEST_F(PhasesTest, ARetiredCategoryCannotBeTakenOutOfTheFile) {
   open(category("contact", Phase::retire));
   ASSERT_TRUE(reaches(Phase::retire));
