@@ -20,6 +20,14 @@ class Completion {
   explicit Completion(Handler handler)
       : executor_(boost::asio::get_associated_executor(handler)), handler_(std::move(handler)) {}
 
+  Completion(Completion&&) noexcept = default;
+  /// By swapping: any_completion_handler's own move assignment in Boost 1.81 calls itself without end.
+  Completion& operator=(Completion&& other) noexcept {
+    std::swap(executor_, other.executor_);
+    handler_.swap(other.handler_);
+    return *this;
+  }
+
   void operator()(T value) {
     boost::asio::post(executor_, [handler = std::move(handler_), value = std::move(value)]() mutable {
       std::move(handler)(std::move(value));

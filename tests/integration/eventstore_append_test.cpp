@@ -9,7 +9,6 @@ namespace twinstream::testing {
 namespace {
 
 using Kind = Reaction::Kind;
-const auto any = ExpectedRevision::any();
 
 class EventStoreAppend : public WithEventStore {};
 

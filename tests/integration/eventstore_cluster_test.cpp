@@ -9,7 +9,6 @@ namespace {
 
 using std::chrono::seconds;
 
-const auto any = ExpectedRevision::any();
 
 FakeMember leader(const FakeEventStore& node) { return {.port = node.port(), .state = 8}; }
 FakeMember follower(const FakeEventStore& node) { return {.port = node.port(), .state = 6}; }

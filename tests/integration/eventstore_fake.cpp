@@ -4,7 +4,7 @@
 
 #include <atomic>
 #include <deque>
-#include <list>
+#include <set>
 
 #include "adapters/eventstore/wire.h"
 #include "proxy/protocol/gossip.grpc.pb.h"
@@ -124,6 +124,7 @@ class FakeEventStore::Services final : public Streams::Service,
     const auto begun = begin(*context, "BatchAppend");
     if (begun.code) return status_of(*context, begun);
     const std::size_t call = count("BatchAppend");
+    const Open open(*this, stream);
     std::map<std::string, SeenAppend> incomplete;
     BatchAppendReq chunk;
     while (stream->Read(&chunk)) {
@@ -142,7 +143,6 @@ class FakeEventStore::Services final : public Streams::Service,
         send(stream, answer);
       }
     }
-    forget(stream);
     return Status::OK;
   }
 
@@ -222,7 +222,7 @@ class FakeEventStore::Services final : public Streams::Service,
     {
       const std::lock_guard lock(mutex_);
       if (held_.empty()) return false;
-      answer = std::move(held_.front().second);
+      answer = std::move(held_.front());
       held_.pop_front();
     }
     answer();
@@ -253,7 +253,7 @@ class FakeEventStore::Services final : public Streams::Service,
   std::map<std::string, Headers> headers_;
   std::map<std::string, std::vector<RecordedEvent>> streams_;
   std::vector<RecordedEvent> all_;
-  std::deque<std::pair<void*, std::function<void()>>> held_;
+  std::deque<std::function<void()>> held_;
   std::size_t events_sent_ = 0;
   int breaks_ = 0;
   int break_code_ = 0;
@@ -339,20 +339,32 @@ class FakeEventStore::Services final : public Streams::Service,
     answer.mutable_error()->mutable_details()->set_value(bytes);
   }
 
+  /// A batch call that can be answered.
+  class Open {
+   public:
+    Open(Services& services, BatchStream* stream) : services_(services), stream_(stream) {
+      const std::lock_guard lock(services_.sending_);
+      services_.open_.insert(stream_);
+    }
+    ~Open() {
+      const std::lock_guard lock(services_.sending_);
+      services_.open_.erase(stream_);
+    }
+
+   private:
+    Services& services_;
+    BatchStream* stream_;
+  };
+
   void send(BatchStream* stream, const BatchAppendResp& answer) {
     const std::lock_guard lock(sending_);
-    stream->Write(answer);
+    if (open_.contains(stream)) stream->Write(answer);
   }
 
   void hold(BatchStream* stream, const BatchAppendResp& answer) {
     const std::lock_guard lock(mutex_);
-    held_.emplace_back(stream, [this, stream, answer] { send(stream, answer); });
+    held_.emplace_back([this, stream, answer] { send(stream, answer); });
     changed_.notify_all();
-  }
-
-  void forget(BatchStream* stream) {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(held_, [stream](const auto& held) { return held.first == stream; });
   }
 
   bool same_ids(const SeenAppend& append, std::size_t from) {
@@ -472,6 +484,7 @@ class FakeEventStore::Services final : public Streams::Service,
   }
 
   std::mutex sending_;
+  std::set<BatchStream*> open_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -7,7 +7,6 @@
 namespace twinstream::testing {
 namespace {
 
-const auto any = ExpectedRevision::any();
 
 class EventStoreLoss : public WithEventStore {
  protected:

@@ -73,6 +73,8 @@ class Caller {
   std::thread thread_;
 };
 
+inline const auto any = ExpectedRevision::any();
+
 inline Event an_event(std::size_t bytes = 10) {
   return {EventId::random(), "Tested", std::string(bytes, 'x'), R"({"a":1})", ContentType::json, {}};
 }

@@ -23,10 +23,14 @@ class Faults(unittest.TestCase):
     def setUpClass(cls):
         cls.stack = cls.enterClassContext(running_stack(BINARY, response_timeout="1s", **MIRRORED))
         cls.stack.wait_for_phase("dual-write")
+        cls.serve = cls.stack.serve.pid()
 
     def setUp(self):
         self.client = Client(self.stack.settings["listen"])
         self.addCleanup(lambda: self.client.close())
+
+    def tearDown(self):
+        self.assertEqual(self.serve, self.stack.serve.pid(), "serve has ended:\n" + self.stack.serve.tail())
 
     def configure(self, **changes):
         self.stack.apply(**(MIRRORED | changes))

@@ -84,6 +84,13 @@ Awaitable<void> Scenario::write_something(std::string stream) {
   if (repeatable && world_.dice.percent(15)) co_await repeat(std::move(request));
 }
 
+/// A write that is still on its way may find a stream that fits it later. And where streams are deleted, a repetition
+/// may be refused although the first attempt was written: the stream is gone by then, or `no_stream` has continued a
+/// deleted stream, which EventStore does not recognise when it is repeated.
+bool Scenario::is_final_refusal(const AppendRequest& request) const {
+  return !plan_.late_writes && !history_.may_be_deleted(request.stream);
+}
+
 /// As a careful client does it: the same ids again until there is an answer, or until it loses patience.
 Awaitable<Result<Appended>> Scenario::write_until_answered(AppendRequest request) {
   Result<Appended> answer = Failure{FailureCode::unavailable, "not tried", {}};
@@ -99,8 +106,7 @@ Awaitable<Result<Appended>> Scenario::write_until_answered(AppendRequest request
     }
     world_.note(to_string(answer.failure().code), request.stream, answer.failure().actual.value_or(0));
     if (definite(answer.failure())) {
-      // A write that is still on its way may find a stream that fits it later: then only the answer was a no.
-      if (!plan_.late_writes) history_.refused(request, answer.failure());
+      if (is_final_refusal(request)) history_.refused(request, answer.failure());
       co_return answer;
     }
     co_await world_.clock.sleep(world_.dice.up_to(milliseconds(100) * (attempt + 1)));
@@ -144,6 +150,8 @@ Awaitable<void> Scenario::read_something(std::string stream) {
 }
 
 Awaitable<void> Scenario::delete_something(std::string stream) {
+  // A tombstone on a stream that never had an event leaves nothing to carry: nobody else ever hears of it.
+  if (!history_.known_head(stream)) co_return;
   history_.touched_deletion(stream);
   const std::uint64_t what = world_.dice.below(10);
   Request<Deleted> change = [stream](Engine& engine) {
@@ -193,10 +201,6 @@ Awaitable<void> Scenario::operate() {
     }
     wanted_ = phase;
     world_.note("wanted phase", to_string(phase));
-    if (process_ && process_->serving()) {
-      const auto applied = process_->engine().apply(plan_.config(phase));
-      if (!applied.ok()) history_.violation("a good configuration was refused: " + applied.failure().reason);
-    }
     const bool waits = world_.dice.percent(80);
     for (unsigned looks = 0; waits && looks < 100 && !in_force(phase); ++looks) {
       co_await world_.clock.sleep(milliseconds(500));

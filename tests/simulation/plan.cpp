@@ -70,8 +70,9 @@ Plan draw_plan(Dice& dice) {
   plan.operations = 8 + static_cast<unsigned>(dice.below(20));
   plan.deletions = dice.percent(35);
   plan.walk = draw_walk(dice);
-  plan.backend_writes = !plan.retires() && dice.percent(40);
-  plan.bypass_writes = dice.percent(50) ? 10 : 0;
+  // Who deletes a stream while somebody writes to it behind Twinstream's back gets a divergence, and is told so.
+  plan.backend_writes = !plan.deletions && !plan.retires() && dice.percent(40);
+  plan.bypass_writes = !plan.deletions && dice.percent(50) ? 10 : 0;
   plan.kills = dice.percent(65) ? 1 + static_cast<unsigned>(dice.below(4)) : 0;
   plan.postgres_fault_percent = one_of(dice, {0, 0, 3, 12});
   plan.eventstore_fault_percent = one_of(dice, {0, 3, 12, 30});

@@ -85,6 +85,15 @@ void Scenario::start_actor(Awaitable<void> actor) {
 void Scenario::start_process() {
   world_.note("process starts", to_string(wanted_));
   process_ = std::make_unique<Process>(world_, weather_, plan_.config(wanted_));
+  applied_ = wanted_;
+}
+
+/// As a file that is watched: a change made while the process was starting is taken over as soon as it serves.
+void Scenario::apply_wanted() {
+  if (applied_ == wanted_ || !process_ || !process_->serving()) return;
+  applied_ = wanted_;
+  const auto applied = process_->engine().apply(plan_.config(wanted_));
+  if (!applied.ok()) history_.violation("a good configuration was refused: " + applied.failure().reason);
 }
 
 void Scenario::draw_next_kill() { next_kill_ = kills_ < plan_.kills ? steps_ + 1 + world_.dice.below(6000) : 0; }
@@ -123,6 +132,7 @@ bool Scenario::step() {
     return false;
   }
   watch_process();
+  apply_wanted();
   const bool more = world_.step(process_ ? &process_->queue() : nullptr);
   note_violations();
   return more;

@@ -34,6 +34,7 @@ class Scenario {
   Awaitable<void> client();
   Awaitable<void> write_something(std::string stream);
   Awaitable<Result<Appended>> write_until_answered(AppendRequest request);
+  bool is_final_refusal(const AppendRequest& request) const;
   Awaitable<void> repeat(AppendRequest request);
   Awaitable<void> write_by_backend(std::string stream);
   Awaitable<void> read_something(std::string stream);
@@ -52,6 +53,7 @@ class Scenario {
   void watch_process();
   void draw_next_kill();
   void start_process();
+  void apply_wanted();
   Awaitable<void> start_process_later(std::chrono::nanoseconds delay);
   bool step();
   void note_violations();
@@ -65,6 +67,7 @@ class Scenario {
   History history_;
   std::unique_ptr<Process> process_;
   Phase wanted_ = Phase::observe;
+  Phase applied_ = Phase::observe;
   bool peace_ = false;             ///< no more kills
   bool backend_may_write_ = true;  ///< as long as PostgreSQL is the authority for certain
   unsigned actors_ = 0;

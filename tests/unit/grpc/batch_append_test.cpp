@@ -27,7 +27,7 @@ class DoorBatchAppend : public DoorTest {
  protected:
   ~DoorBatchAppend() override {
     context_.TryCancel();
-    call_->Finish();
+    if (!ended_) call_->Finish();
   }
 
   void send(const Chunk& message) { ASSERT_TRUE(call_->Write(message)); }
@@ -46,6 +46,7 @@ class DoorBatchAppend : public DoorTest {
     EXPECT_EQ(exchange(opening(id, "probe", 1, true)).correlation_id().string(), id.to_string());
   }
 
+  bool ended_ = false;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<Chunk, streams::BatchAppendResp>> call_ = stub_->BatchAppend(&context_);
 };
@@ -196,6 +197,7 @@ TEST_F(DoorBatchAppend, a_chunk_without_options_and_correlation_ends_the_call) {
   send(message);
   streams::BatchAppendResp answer;
   EXPECT_FALSE(call_->Read(&answer));
+  ended_ = true;
   EXPECT_EQ(call_->Finish().error_code(), grpc::StatusCode::UNKNOWN);
 }
 
