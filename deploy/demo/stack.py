@@ -94,12 +94,12 @@ class Stack:
 
     def run(self, verb, *arguments):
         return subprocess.run([self.binary, verb, "--config", self.config, *arguments], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
+                              stderr=subprocess.PIPE, text=True)
 
     def must_run(self, verb, *arguments):
         done = self.run(verb, *arguments)
         if done.returncode != 0:
-            raise Failed(f"twinstream {verb} ended with {done.returncode}:\n{done.stdout}")
+            raise Failed(f"twinstream {verb} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     # what serve says

@@ -109,9 +109,7 @@ class Walk:
         self.stack.write_config(moved=True, phase="read-switch")
 
     def check(self, _status=None):
-        done = self.stack.run("check")
-        if done.returncode != 0:
-            raise Failed(f"twinstream check ended with {done.returncode}:\n{done.stdout}")
+        self.stack.must_run("check")
         return "checked equal"
 
     def finish(self):

@@ -29,7 +29,7 @@ wire::streams::ReadResp checkpoint(Position position) {
 /// Chooses the events that match, and places checkpoints after each interval of examined events.
 class Examiner {
  public:
-  explicit Examiner(const ReadPlan& plan) : plan_(plan) {}
+  explicit Examiner(const ReadPlan& plan) : plan_(plan), told_(plan.position) {}
 
   struct Examined {
     std::vector<RecordedEvent> events;
@@ -50,7 +50,7 @@ class Examiner {
       ++since_checkpoint_;
       if (ordered && due()) tell(examined, position);
     }
-    const bool end_of_catch_up = page.caught_up && !caught_up_ && plan_.filter && page.checkpoint != Position::start();
+    const bool end_of_catch_up = page.caught_up && !caught_up_ && plan_.filter;
     if (due() || (end_of_catch_up && told_ != page.checkpoint)) tell(examined, page.checkpoint);
     caught_up_ = caught_up_ || page.caught_up;
     return examined;
@@ -75,8 +75,8 @@ class Examiner {
   }
 
   const ReadPlan& plan_;
+  Position told_;  ///< what the subscriber can resume from already
   std::uint64_t since_checkpoint_ = 0;
-  Position told_;
   bool caught_up_ = false;
 };
 

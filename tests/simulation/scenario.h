@@ -34,6 +34,7 @@ class Scenario {
   Awaitable<void> client();
   Awaitable<void> write_something(std::string stream);
   Awaitable<Result<Appended>> write_until_answered(AppendRequest request);
+  bool is_repeatable(const AppendRequest& request) const;
   bool is_final_refusal(const AppendRequest& request) const;
   Awaitable<void> repeat(AppendRequest request);
   Awaitable<void> write_by_backend(std::string stream);

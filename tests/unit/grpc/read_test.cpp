@@ -299,5 +299,24 @@ TEST_F(DoorRead, a_reader_that_goes_away_in_the_middle_holds_nothing_up) {
   EXPECT_EQ(read(read_request("s")).responses.size(), 20u);
 }
 
+// gRPC resets a stream that ends before the client's half-close has come, and clients in Rust report that as a failure.
+TEST_F(DoorRead, the_call_does_not_end_before_the_client_has_ended_its_requests) {
+  write("s", 2);
+  grpc::ClientContext context;
+  const grpc::internal::RpcMethod method("/event_store.client.streams.Streams/Read",
+                                         grpc::internal::RpcMethod::BIDI_STREAMING);
+  using Factory = grpc::internal::ClientReaderWriterFactory<streams::ReadReq, streams::ReadResp>;
+  const std::unique_ptr<grpc::ClientReaderWriter<streams::ReadReq, streams::ReadResp>> call(
+      Factory::Create(channel_.get(), method, &context));
+  ASSERT_TRUE(call->Write(read_request("s")));
+  streams::ReadResp response;
+  ASSERT_TRUE(call->Read(&response));
+  ASSERT_TRUE(call->Read(&response));
+  EXPECT_EQ(read(read_request("s")).responses.size(), 2u);  // time enough for an end that comes too early
+  EXPECT_TRUE(call->WritesDone()) << "the call has ended already";
+  EXPECT_FALSE(call->Read(&response));
+  EXPECT_TRUE(call->Finish().ok());
+}
+
 }  // namespace
 }  // namespace twinstream
