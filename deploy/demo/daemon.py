@@ -1,4 +1,4 @@
-"""Background processes that outlive the script that started them: a pid file, a log, a line that says they are ready."""
+"""Background processes that outlive the script that started them: a pid file, a log, a line that says it is ready."""
 
 import os
 import pathlib

@@ -101,7 +101,8 @@ def main():
         cursor.execute("CREATE TEMPORARY TABLE imported (place serial, name text, version int, event_id uuid,"
                        " kind text, payload jsonb, meta jsonb, recorded_at timestamptz) ON COMMIT DROP")
         source = RowStream(rows(arguments.log or default_logs(), skipped))
-        cursor.copy_expert("COPY imported (name, version, event_id, kind, payload, meta, recorded_at) FROM STDIN", source)
+        cursor.copy_expert("COPY imported (name, version, event_id, kind, payload, meta, recorded_at) FROM STDIN",
+                           source)
         cursor.execute(LOAD)
         added = cursor.rowcount
         cursor.execute("SELECT count(*), count(DISTINCT name) FROM imported")

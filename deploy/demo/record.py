@@ -2,9 +2,9 @@
 
   record.py verify --record FILE --postgres URL [--proxy HOST:PORT] [--history N]
 
-reads every event from PostgreSQL by SQL and, with --proxy, every stream again through Twinstream's /streams, and checks:
-every acknowledged event is there once, at its revision, with its type and data; no refused one is; revisions have no
-gaps; both stores hold the same; and there is nothing but the history and what was acknowledged.
+reads every event from PostgreSQL by SQL and, with --proxy, every stream again through Twinstream's /streams, and
+checks: every acknowledged event is there once, at its revision, with its type and data; no refused one is; revisions
+have no gaps; both stores hold the same; and there is nothing but the history and what was acknowledged.
 """
 
 import argparse

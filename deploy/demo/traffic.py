@@ -177,7 +177,8 @@ class Driver:
         status, headers, body = client.until_answered("POST", write.path, write.body, write.headers)
         self.recorder.repeated()
         if status != 201 or first_revision(headers, body) != revision:
-            self.recorder.anomaly("repeating gave another answer", f"{write.stream}@{revision}: {status} {body[:200]!r}")
+            self.recorder.anomaly("repeating gave another answer",
+                                  f"{write.stream}@{revision}: {status} {body[:200]!r}")
 
     def read(self, client, rng):
         if self.arguments.direct or rng.random() < 0.7:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -83,7 +84,8 @@ class Walk:
         return record.acknowledged_count(self.record) - before.acknowledged >= EVENTS_PER_STAGE
 
     def totals(self):
-        return Totals(self.stack.wait_for_status("serve answering", lambda _: True), record.acknowledged_count(self.record))
+        status = self.stack.wait_for_status("serve answering", lambda _: True)
+        return Totals(status, record.acknowledged_count(self.record))
 
     def run(self):
         config = self.stack.write_config
@@ -92,7 +94,8 @@ class Walk:
         self.stage("dual-write", lambda: config(phase="dual-write"), in_phase("dual-write"), lambda _: "mirror on")
         self.stage("backfill", lambda: config(phase="backfill"), in_phase("backfill", "backfilled", "checked_equal"),
                    lambda _: "history carried, checked equal")
-        self.stage("read-switch 50%", lambda: config(phase="read-switch", ack="both", reads="eventstore_percent: 50"),
+        self.stage("compare reads", lambda: config(reads="compare_percent: 100%"), in_phase("backfill"), self.compared)
+        self.stage("read-switch 50%", lambda: config(phase="read-switch", ack="both", reads="eventstore_percent: 50%"),
                    in_phase("read-switch"), self.check)
         self.stage("read-switch 100%", lambda: config(reads="from: eventstore"), in_phase("read-switch"), self.check)
         self.stage("retire too early", lambda: config(phase="retire"), lambda status: status["config"]["error"],
@@ -108,6 +111,16 @@ class Walk:
             raise Failed(f"moving the backend was answered {status}: {body!r}")
         self.stack.write_config(moved=True, phase="read-switch")
 
+    def compared(self, _status):
+        """The backend's answers to reads against the same ones made from a store, in the backend's own shape."""
+        found = re.findall(r'^twinstream_read_comparisons_total{.*result="(\w+)".*} (\d+)',
+                           self.stack.admin("/metrics"), re.MULTILINE)
+        counts = {result: sum(int(count) for name, count in found if name == result)
+                  for result in ("equal", "different")}
+        if counts["different"] or not counts["equal"]:
+            raise Failed(f"reads compared: {counts}")
+        return f"{counts['equal']} answers compared, equal"
+
     def check(self, _status=None):
         self.stack.must_run("check")
         return "checked equal"
@@ -120,7 +133,8 @@ class Walk:
         self.stack.wait_for_mirror()
         print("\n" + self.stack.must_run("check").strip() + "\n")
         before = self.totals().reads
-        lines, problems = record.verify(self.record, self.stack.postgres_url, self.stack.settings["listen"], self.history)
+        lines, problems = record.verify(self.record, self.stack.postgres_url, self.stack.settings["listen"],
+                                        self.history)
         after = self.totals().reads
         lines.append(f"read for this from eventstore: {after['eventstore'] - before['eventstore']}, "
                      f"from postgres: {after['postgres'] - before['postgres']}")

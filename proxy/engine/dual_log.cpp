@@ -119,7 +119,7 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
   }
   if (!appended->revision || appended->duplicate) {
     if (mirror != nullptr && appended->revision) {
-      appended->mirror = co_await mirror_written(category, written.stream, *appended->revision, {});
+      appended->mirror = co_await mirror_written(category, *mirror, written.stream, *appended->revision, {});
     }
     co_return appended;
   }
@@ -129,15 +129,14 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
                  static_cast<double>(written.events.size()));
   category.note_touched(written.stream);
   if (mirror != nullptr) {
-    appended->mirror = co_await mirror_written(category, written.stream, *appended->revision,
+    appended->mirror = co_await mirror_written(category, *mirror, written.stream, *appended->revision,
                                                known ? recorded(written, *appended) : std::vector<RecordedEvent>{});
   }
   co_return appended;
 }
 
-Awaitable<MirrorState> DualLog::mirror_written(Category& category, std::string stream, std::uint64_t revision,
-                                               std::vector<RecordedEvent> events) {
-  Mirror& mirror = *stores_.mirror(category);
+Awaitable<MirrorState> DualLog::mirror_written(Category& category, Mirror& mirror, std::string stream,
+                                               std::uint64_t revision, std::vector<RecordedEvent> events) {
   const bool wait = category.config.ack == Ack::both || category.state.phase == Phase::read_switch;
   if (!wait) {
     mirror.carry(std::move(stream), revision, std::move(events), {});
@@ -169,7 +168,7 @@ Awaitable<MirrorState> DualLog::carry_here(std::string stream) {
   if (!head || !head->revision) co_return MirrorState::pending;  // the tail will find what there is
   ++category.written;
   metrics_.count("twinstream_events_written_total", {{"category", category.config.name}, {"authority", "backend"}});
-  co_return co_await mirror_written(category, std::move(stream), *head->revision, {});
+  co_return co_await mirror_written(category, stores_.forward, std::move(stream), *head->revision, {});
 }
 
 Awaitable<Result<std::shared_ptr<void>>> DualLog::admit_backend_write(std::string category) {
@@ -215,10 +214,24 @@ Awaitable<Result<StreamPage>> DualLog::read_stream_here(ReadStream request) {
   ++category.reads[static_cast<std::size_t>(source)];
   metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", to_string(source)}});
   auto page = co_await read_store(authority, request);
+  note_shown(category, request.stream, page);
   if (page || !page.failed_with(FailureCode::unavailable) || !category.config.reads.fallback) co_return page;
   if (!co_await follower_is_current(category, request.stream)) co_return page;
   metrics_.count("twinstream_read_fallbacks_total", {{"category", category.config.name}});
   co_return co_await read_store(stores_.follower(category), std::move(request));
+}
+
+/// Otherwise it may lack streams that nobody has touched since the mirror was switched on.
+bool DualLog::follower_is_whole(const Category& category) const {
+  return category.state.eventstore_is_authority ? category.config.rollback : category.state.backfilled;
+}
+
+/// What the authority has shown to a reader must be at the follower before the follower may be read again: it can be a
+/// write past the proxy that the tail has not seen yet.
+void DualLog::note_shown(Category& category, const std::string& stream, const Result<StreamPage>& page) {
+  Mirror* mirror = stores_.mirror(category);
+  if (mirror == nullptr || !follower_is_whole(category) || !page || !page->head.revision) return;
+  mirror->carry(stream, *page->head.revision, {}, {});
 }
 
 Awaitable<Result<StreamPage>> DualLog::read_store(EventLog& log, ReadStream request) {
@@ -248,15 +261,14 @@ Awaitable<Result<StreamPage>> DualLog::read_follower(Category& category, ReadStr
   ++category.reads[static_cast<std::size_t>(ReadSource::postgres)];
   metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", "postgres"}});
   auto page = co_await read_store(stores_.postgres, request);
-  if (page && page->head.revision && category.mirrored_forward()) {
-    stores_.forward.carry(request.stream, *page->head.revision, {}, {});
-  }
+  note_shown(category, request.stream, page);
   co_return page;
 }
 
 Awaitable<bool> DualLog::follower_is_current(Category& category, const std::string& stream) {
   Mirror* mirror = stores_.mirror(category);
   if (mirror == nullptr || mirror->is_set_aside(stream)) co_return false;
+  if (!follower_is_whole(category)) co_return false;
   // Until the tail has been at the end once, a write from before a restart may still be on its way.
   if (!stores_.tail(category).has_caught_up()) co_return false;
   co_return mirror->settled(stream) || co_await mirror->settle(stream, category.config.reads.wait_for_mirror);
@@ -264,6 +276,7 @@ Awaitable<bool> DualLog::follower_is_current(Category& category, const std::stri
 
 Awaitable<Result<StreamPage>> DualLog::read_and_compare(Category& category, ReadStream request) {
   auto answer = co_await read_store(stores_.authority(category), request);
+  note_shown(category, request.stream, answer);
   const bool current = co_await follower_is_current(category, request.stream);
   if (!current || (!answer && !answer.failed_with(FailureCode::stream_not_found))) co_return answer;
   auto other = co_await read_store(stores_.follower(category), request);

@@ -63,11 +63,13 @@ class DualLog final : public EventLog {
   enum class Change { soft_delete, tombstone, restore };
 
   Awaitable<Result<Appended>> append_here(AppendRequest request);
-  Awaitable<MirrorState> mirror_written(Category& category, std::string stream, std::uint64_t revision,
-                                        std::vector<RecordedEvent> events);
+  Awaitable<MirrorState> mirror_written(Category& category, Mirror& mirror, std::string stream,
+                                        std::uint64_t revision, std::vector<RecordedEvent> events);
   Awaitable<MirrorState> carry_here(std::string stream);
   Awaitable<Result<std::shared_ptr<void>>> admit_backend_write_here(std::string category);
   Awaitable<Result<StreamPage>> read_stream_here(ReadStream request);
+  bool follower_is_whole(const Category& category) const;
+  void note_shown(Category& category, const std::string& stream, const Result<StreamPage>& page);
   Awaitable<Result<StreamPage>> read_store(EventLog& log, ReadStream request);
   Awaitable<Result<StreamPage>> read_follower(Category& category, ReadStream request);
   Awaitable<Result<StreamPage>> read_and_compare(Category& category, ReadStream request);

@@ -118,9 +118,26 @@ void Mirror::carry_state(std::string name, Done done) {
   start(*stream);
 }
 
+void Mirror::forget(const std::function<bool(std::string_view stream)>& which) {
+  for (auto at = streams_.begin(); at != streams_.end();) {
+    Stream& stream = *at->second;
+    if (!which(stream.name)) {
+      ++at;
+    } else if (stream.running || stream.queued || stream.wants_work()) {
+      stream.relocate = true;
+      start(stream);
+      ++at;
+    } else {
+      buffered_ -= stream.ready.size();
+      recent_.erase(stream.place);
+      at = streams_.erase(at);
+    }
+  }
+}
+
 bool Mirror::has(const std::string& name, std::uint64_t revision) const {
   const auto found = streams_.find(name);
-  return found != streams_.end() && found->second->next && *found->second->next > revision;
+  return found != streams_.end() && !found->second->relocate && found->second->next && *found->second->next > revision;
 }
 
 bool Mirror::settled(const std::string& name) const {

@@ -74,6 +74,10 @@ class Mirror {
   /// The same for the whole stream including its deletion state, as it is at the authority when this runs.
   void carry_state(std::string stream, Done done);
 
+  /// What is known of these streams may have become wrong, because they were written while this mirror did not carry
+  /// them: both sides are asked again when they are next touched.
+  void forget(const std::function<bool(std::string_view stream)>& which);
+
   /// Whether the follower is known to have `revision` of `stream`.
   bool has(const std::string& stream, std::uint64_t revision) const;
   /// Nothing known of this stream is still to be carried.

@@ -118,6 +118,7 @@ Awaitable<bool> Phases::to_dual_write(Category& category) {
   }
   auto started = co_await stores_.forward_tail.start();
   if (!started) co_return refuse(category, "the tail cannot start: " + started.failure().reason);
+  stores_.forward.forget(belongs_to(category));
   CategoryState next = category.state;
   next.phase = Phase::dual_write;
   co_return co_await store(category, next);
@@ -224,7 +225,7 @@ Awaitable<bool> Phases::change_authority(Category& category, bool to_eventstore)
   const auto began = clock_.monotonic();
   category.hold();
   const bool changed = co_await fenced(category, to_eventstore, began + category.config.fence_timeout);
-  category.release();
+  if (!stopping_) category.release();  // stopped in between, it may not be known who decides: nothing is let through
   metrics_.observe("twinstream_fence_seconds", std::chrono::duration<double>(clock_.monotonic() - began).count());
   co_return changed;
 }
@@ -233,6 +234,7 @@ Awaitable<bool> Phases::change_authority(Category& category, bool to_eventstore)
 /// a category that is wanted out of retire is mirrored back.
 Awaitable<bool> Phases::bring_postgres_up(Category& category) {
   category.waiting_for = {"postgres is being brought up to date"};
+  stores_.back.forget(belongs_to(category));
   const std::string cursor = "backfill-back:" + category.config.name;
   auto done = co_await back_backfill_.run(cursor, belongs_to(category),
                                           [&category] { return category.config.phase < Phase::retire; });
@@ -254,6 +256,7 @@ Awaitable<bool> Phases::fenced(Category& category, bool to_eventstore, std::chro
     co_return refuse(category, "the mirror did not carry everything within the fence's bound");
   }
   if (!nothing_set_aside(category) || !co_await heads_are_equal(category)) co_return false;
+  (to_eventstore ? stores_.back : stores_.forward).forget(belongs_to(category));
   CategoryState next = category.state;
   next.phase = to_eventstore ? Phase::retire : Phase::read_switch;
   next.eventstore_is_authority = to_eventstore;
@@ -284,12 +287,32 @@ Awaitable<void> Phases::compare_heads(std::string stream, std::string& unequal) 
 
 // ---- small parts
 
+/// What is in force here is what the control tables say, also when the answer to the change was lost: then they are
+/// asked until they answer, and writes that the fence holds stay held, because nobody knows who decides them.
 Awaitable<bool> Phases::store(Category& category, CategoryState next) {
-  auto saved = co_await control_.save_category(category.config.name, next, category.state.epoch);
-  if (!saved) co_return refuse(category, "the control tables: " + saved.failure().reason);
-  category.state = next;
-  categories_.publish();
+  const std::string name = category.config.name;
+  auto saved = co_await control_.save_category(name, next, category.state.epoch);
+  if (!saved) {
+    auto stored = co_await control_.load_categories();
+    while (!stored && !stopping_) {
+      refuse(category, "the control tables: " + stored.failure().reason);
+      co_await wake_.wait(clock_, look_interval);
+      stored = co_await control_.load_categories();
+    }
+    if (!stored) co_return false;
+    const CategoryState actual = (*stored)[name];
+    if (actual != next) {
+      adopt(category, actual);
+      co_return refuse(category, "the control tables: " + saved.failure().reason);
+    }
+  }
+  adopt(category, next);
   co_return true;
+}
+
+void Phases::adopt(Category& category, CategoryState state) {
+  category.state = state;
+  categories_.publish();
 }
 
 bool Phases::nothing_set_aside(Category& category) {

@@ -50,6 +50,7 @@ class Phases {
   Awaitable<void> compare_heads(std::string stream, std::string& unequal);
   Awaitable<bool> check(Category& category);
   Awaitable<bool> store(Category& category, CategoryState next);
+  void adopt(Category& category, CategoryState state);
   Awaitable<void> check_regularly(Category& category);
   bool nothing_set_aside(Category& category);
   bool refuse(Category& category, std::string reason);

@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 INSERT = f"""\\set version :version + 1
 INSERT INTO public.inventory_events (category, name, version, event_id, kind, payload)
-VALUES ('bench', 'direct-' || :run || '-' || :client_id, :version, gen_random_uuid(), 'configure', '{json.dumps(PAYLOAD)}');
+VALUES ('bench', 'direct-' || :run || '-' || :client_id, :version, gen_random_uuid(), 'configure',
+        '{json.dumps(PAYLOAD)}');
 """
 
 NGINX = """daemon off; worker_processes $workers; pid $work/$name.pid; error_log $work/$name.error;
@@ -82,7 +84,8 @@ class Bench:
         if result.get("errors"):
             raise SystemExit(f"bench: {name}: {result['errors']} answers were errors, the last {result['last_error']}")
         cpu = (cpu_seconds(pids) - before) / result["requests"] * 1e6
-        self.rows.append((name, result["requests"], result["per_second"], cpu, result.get("p50_us"), result.get("p99_us")))
+        self.rows.append((name, result["requests"], result["per_second"], cpu, result.get("p50_us"),
+                          result.get("p99_us")))
         self.print_row(self.rows[-1])
 
     def print_row(self, row):
@@ -164,7 +167,8 @@ class Bench:
         self.stack.write_config()
         self.stack.must_run("init")
         self.stack.start_serve()
-        print(f"{'':44} {'requests':>8} {'per sec':>9} {'ratio':>7} {'CPU us':>8} {'ratio':>7} {'p50 ms':>7} {'p99 ms':>7}")
+        print(f"{'':44} {'requests':>8} {'per sec':>9} {'ratio':>7} {'CPU us':>8} {'ratio':>7} {'p50 ms':>7} "
+              f"{'p99 ms':>7}")
         self.writes()
         self.pass_through(backend)
 
@@ -176,7 +180,6 @@ class Bench:
 
 
 def accepts(port):
-    import socket
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         return True

@@ -1,5 +1,5 @@
-"""Twinstream is killed at random moments in every phase, under mixed traffic; nothing acknowledged may be lost,
-duplicated, reordered or contradicted in either store."""
+"""Twinstream, and now and then the sink with it, is killed at random moments in every phase, under mixed traffic;
+nothing acknowledged may be lost, duplicated, reordered or contradicted in either store."""
 
 import json
 import os
@@ -25,6 +25,9 @@ def kill_and_restart(stack, rng):
     if not try_early:
         time.sleep(rng.uniform(0.02, 0.5))
     stack.serve.kill()
+    if rng.random() < 0.2:
+        stack.sink.kill()
+        stack.start_sink()
     stack.serve.start(stack.binary, "serve", "--config", stack.config, wait=False)
     if not (try_early and rng.random() < 0.5):
         stack.serve.ready()
