@@ -115,6 +115,9 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
   if (!appended) {
     metrics_.count("twinstream_append_failures_total",
                    {{"store", authority.traits().name}, {"code", to_string(appended.failure().code)}});
+    if (mirror != nullptr && appended.failed_with(FailureCode::unknown_outcome)) {
+      mirror->carry_state(written.stream, {});
+    }
     co_return appended;
   }
   if (!appended->revision || appended->duplicate) {
@@ -165,7 +168,11 @@ Awaitable<MirrorState> DualLog::carry_here(std::string stream) {
   category.note_touched(stream);
   if (!category.mirrored_forward()) co_return MirrorState::none;
   auto head = co_await stores_.postgres.head(stream);
-  if (!head || !head->revision) co_return MirrorState::pending;  // the tail will find what there is
+  if (!head || !head->revision) {
+    // Not known how far the stream goes: the follower counts as behind until PostgreSQL has told.
+    stores_.forward.carry_state(std::move(stream), {});
+    co_return MirrorState::pending;
+  }
   ++category.written;
   metrics_.count("twinstream_events_written_total", {{"category", category.config.name}, {"authority", "backend"}});
   co_return co_await mirror_written(category, stores_.forward, std::move(stream), *head->revision, {});

@@ -302,15 +302,16 @@ Awaitable<Mirror::Step> Mirror::step(Stream& stream) {
 /// Asks both sides where they are. Runs when a stream is touched for the first time and whenever we lost track.
 Awaitable<Mirror::Step> Mirror::locate(Stream& stream) {
   stream.relocate = false;
-  auto authority = co_await authority_.head(stream.name);
-  if (!authority) {
-    co_await pause("reading from " + authority_.traits().name + ": " + authority.failure().reason);
-    stream.relocate = true;
-    co_return Step::more;
-  }
+  // The follower first: whatever it has, the authority had before.
   auto follower = co_await follower_.head(stream.name);
   if (!follower) {
     co_await pause("reading from " + follower_.traits().name + ": " + follower.failure().reason);
+    stream.relocate = true;
+    co_return Step::more;
+  }
+  auto authority = co_await authority_.head(stream.name);
+  if (!authority) {
+    co_await pause("reading from " + authority_.traits().name + ": " + authority.failure().reason);
     stream.relocate = true;
     co_return Step::more;
   }
