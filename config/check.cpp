@@ -54,8 +54,8 @@ void check_retirement(const Config& config, const CategoryConfig& category, Find
         category_field(category, "phase"),
         "`retire` is refused: the route " + route.method + " " + route.pattern +
             " has `capture: backend` and can write this category, so its backend would go on writing a table "
-            "that decides nothing any more. Let the backend append through Twinstream (its /streams API or its "
-            "gRPC door), then make the route `capture: append` or remove it");
+            "that decides nothing any more. Let the backend append through Twinstream (its /streams API), "
+            "then make the route `capture: append` or remove it");
     return;
   }
 }

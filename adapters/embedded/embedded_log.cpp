@@ -40,9 +40,8 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(const std::filesystem::pa
     const std::string database = (directory / "events.sqlite").string();
     return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(*lock), database, options));
   } catch (const SqlError& failed) {
-    return Failure{FailureCode::unavailable,
-                   "data directory " + directory.string() + " cannot be used: " + failed.what(),
-                   {}};
+    return Failure{
+        FailureCode::unavailable, "data directory " + directory.string() + " cannot be used: " + failed.what(), {}};
   }
 }
 
@@ -92,9 +91,8 @@ std::optional<Failure> EmbeddedLog::refuses(const AppendRequest& request) const 
 Awaitable<Result<Appended>> EmbeddedLog::append(AppendRequest request) {
   if (auto refusal = refuses(request)) co_return std::move(*refusal);
   const std::size_t bytes = payload_bytes(request);
-  co_return co_await submit<Appended>(writer_->queue(), bytes, [request = std::move(request)](StreamWriter& writer) {
-    return writer.append(request);
-  });
+  co_return co_await submit<Appended>(
+      writer_->queue(), bytes, [request = std::move(request)](StreamWriter& writer) { return writer.append(request); });
 }
 
 Awaitable<Answers> EmbeddedLog::append_many(std::vector<AppendRequest> requests) {
@@ -116,15 +114,13 @@ Awaitable<Answers> EmbeddedLog::append_many(std::vector<AppendRequest> requests)
 }
 
 Awaitable<Result<StreamPage>> EmbeddedLog::read_stream(ReadStream request) {
-  co_return co_await submit<StreamPage>(readers_->queue(), 0, [request = std::move(request)](Reader& reader) {
-    return reader.read_stream(request);
-  });
+  co_return co_await submit<StreamPage>(
+      readers_->queue(), 0, [request = std::move(request)](Reader& reader) { return reader.read_stream(request); });
 }
 
 Awaitable<Result<AllPage>> EmbeddedLog::read_all(ReadAll request) {
-  co_return co_await submit<AllPage>(readers_->queue(), 0, [request](Reader& reader) -> Result<AllPage> {
-    return reader.read_all(request);
-  });
+  co_return co_await submit<AllPage>(readers_->queue(), 0,
+                                     [request](Reader& reader) -> Result<AllPage> { return reader.read_all(request); });
 }
 
 Awaitable<Result<Head>> EmbeddedLog::head(std::string stream) {

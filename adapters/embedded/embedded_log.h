@@ -21,9 +21,9 @@ struct EmbeddedLogOptions {
   /// Sum of the data bytes of one append, as EventStore 23.10 counts. A single event has a fixed limit besides, see
   /// EmbeddedLog::max_event_bytes.
   std::size_t max_append_bytes = 1024 * 1024;
-  unsigned readers = 2;                 ///< reading connections, each on a thread of its own
-  std::size_t queue_limit = 10'000;     ///< appends and deletions that wait; the same again for reads
-  std::size_t queue_bytes = 256u << 20; ///< payload of the appends that wait
+  unsigned readers = 2;                  ///< reading connections, each on a thread of its own
+  std::size_t queue_limit = 10'000;      ///< appends and deletions that wait; the same again for reads
+  std::size_t queue_bytes = 256u << 20;  ///< payload of the appends that wait
 };
 
 /// An event log of its own in one directory, over SQLite, with EventStore's semantics: expectations, idempotency, soft

@@ -107,10 +107,12 @@ EventTable::EventTable(Database& database)
                 "LIMIT ?3"),
       stream_forwards_(database, select_stream("ASC")),
       stream_backwards_(database, select_stream("DESC")),
-      all_forwards_(database, select_events(", name", "events JOIN streams ON key = stream WHERE position >= ?1 "
-                                                      "ORDER BY position LIMIT ?2")),
-      all_backwards_(database, select_events(", name", "events JOIN streams ON key = stream WHERE position <= ?1 "
-                                                       "ORDER BY position DESC LIMIT ?2")) {}
+      all_forwards_(database, select_events(", name",
+                                            "events JOIN streams ON key = stream WHERE position >= ?1 "
+                                            "ORDER BY position LIMIT ?2")),
+      all_backwards_(database, select_events(", name",
+                                             "events JOIN streams ON key = stream WHERE position <= ?1 "
+                                             "ORDER BY position DESC LIMIT ?2")) {}
 
 std::optional<StreamKey> EventTable::find_stream(std::string_view stream) {
   Query query(find_stream_, stream);

@@ -141,8 +141,7 @@ Reader::Delivery Reader::deliver(const std::string& stream, std::uint64_t from) 
   const std::uint64_t low = std::max(from, state.last ? first_visible(state) : 0);
   if (low > tombstone_revision) return delivery;
   constexpr std::size_t page_size = 500;
-  delivery.events =
-      table_.stream_page(stream, *state.key, Direction::forwards, low, tombstone_revision, page_size);
+  delivery.events = table_.stream_page(stream, *state.key, Direction::forwards, low, tombstone_revision, page_size);
   const std::uint64_t last = state.tombstoned ? tombstone_revision : state.last.value_or(0);
   delivery.end = delivery.events.empty() || delivery.events.back().revision >= last;
   return delivery;

@@ -63,7 +63,9 @@ class Query {
   Query& operator=(const Query&) = delete;
 
   bool next();
-  void run() { while (next()) continue; }
+  void run() {
+    while (next()) continue;
+  }
   bool is_null(int column) const;
   std::int64_t integer(int column) const;
   std::string_view bytes(int column) const;

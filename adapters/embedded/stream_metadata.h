@@ -8,7 +8,7 @@
 namespace twinstream::embedded {
 
 inline constexpr std::uint64_t tombstone_revision = 9223372036854775807u;  // 2^63-1
-inline constexpr std::uint64_t soft_deleted_marker = tombstone_revision;    // as the value of $tb
+inline constexpr std::uint64_t soft_deleted_marker = tombstone_revision;   // as the value of $tb
 inline constexpr std::string_view metadata_event_type = "$metadata";
 inline constexpr std::string_view tombstone_event_type = "$streamDeleted";
 

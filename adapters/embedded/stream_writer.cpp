@@ -82,7 +82,8 @@ StreamWriter::Answer StreamWriter::repeated_at(std::uint64_t first, const Append
   const auto stored = table_.ids_from(*state.key, first, request.events.size());
   std::size_t equal = 0;
   while (equal < stored.size() && stored[equal].id == request.events[equal].id) ++equal;
-  if (equal > 0 && equal == request.events.size()) return Appended{stored.back().revision, stored.back().position, true};
+  if (equal > 0 && equal == request.events.size())
+    return Appended{stored.back().revision, stored.back().position, true};
   // A soft-deleted stream counts as no stream to who does not repeat its beginning.
   const bool begins_again = first == 0 && equal == 0 && state.metadata.soft_deleted();
   if (begins_again) return std::nullopt;

@@ -58,9 +58,8 @@ class AllSubscription final : public CatchUpSubscription {
  private:
   Awaitable<Result<SubscriptionPage>> read() override {
     const ReadAll request{Direction::forwards, checkpoint_, page_size};
-    auto page = co_await submit<AllPage>(readers_, 0, [request](Reader& reader) -> Result<AllPage> {
-      return reader.read_all(request);
-    });
+    auto page = co_await submit<AllPage>(
+        readers_, 0, [request](Reader& reader) -> Result<AllPage> { return reader.read_all(request); });
     if (!page.ok()) co_return page.failure();
     co_return SubscriptionPage{std::move(page->events), page->next, page->end};
   }

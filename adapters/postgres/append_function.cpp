@@ -50,13 +50,15 @@ std::string same(const Column& column, Storage storage, const std::string& passe
   if (storage == Storage::jsonb) mine = "(nullif(" + passed + ", '')::jsonb)::text";
   if (is_bytea(storage)) return "coalesce(" + have + ", '') = " + mine;
   const std::string absent = empty_is_null && is_json(storage) ? "'{}'" : "''";
-  return "coalesce(nullif(" + have + "::text, " + absent + "), '') = coalesce(nullif(" + mine + ", " + absent + "), '')";
+  return "coalesce(nullif(" + have + "::text, " + absent + "), '') = coalesce(nullif(" + mine + ", " + absent +
+         "), '')";
 }
 
 std::string same_content(const Shape& shape) {
   std::string condition = column_of_e(shape.type) + "::text = tw_e_type[i.tw_ord]";
   condition += " and " + same(shape.data, shape.data_storage, "tw_e_data[i.tw_ord]", false);
-  if (shape.metadata) condition += " and " + same(*shape.metadata, shape.metadata_storage, "tw_e_metadata[i.tw_ord]", true);
+  if (shape.metadata)
+    condition += " and " + same(*shape.metadata, shape.metadata_storage, "tw_e_metadata[i.tw_ord]", true);
   if (shape.content_type) condition += " and " + column_of_e(*shape.content_type) + " = tw_e_content[i.tw_ord]";
   return condition;
 }
@@ -94,8 +96,10 @@ std::string find_by_place(const Shape& shape) {
          ", true as here from unnest(tw_e_request, tw_e_place) with ordinality i(tw_request, tw_place, tw_ord) join " +
          shape.table + " e on " + stream_of_request(shape, "i.tw_request") + " and " + column_of_e(shape.revision) +
          " = tw_r_expected[i.tw_request] + 1 + i.tw_place + " + std::to_string(shape.base) + condition_of(shape) +
-         " where tw_r_kind[i.tw_request] in (1, 3) and tw_r_expected[i.tw_request] < tw_heads[tw_r_stream[i.tw_request]]"
-         " and " + match;
+         " where tw_r_kind[i.tw_request] in (1, 3) and tw_r_expected[i.tw_request] < "
+         "tw_heads[tw_r_stream[i.tw_request]]"
+         " and " +
+         match;
 }
 
 /// Without an index over the ids, other expectations cost a look through the whole stream.
@@ -121,7 +125,8 @@ std::string insert_columns(const Shape& shape, std::string& values) {
   for (std::size_t i = 0; i < shape.stream.size(); ++i) {
     add(shape.stream[i], key_parameter(i) + "s[tw_r_stream[v.tw_request]]::" + shape.stream[i].type);
   }
-  add(shape.revision, "(tw_first[v.tw_request] + v.tw_place + " + std::to_string(shape.base) + ")::" + shape.revision.type);
+  add(shape.revision,
+      "(tw_first[v.tw_request] + v.tw_place + " + std::to_string(shape.base) + ")::" + shape.revision.type);
   if (shape.id) add(*shape.id, "v.tw_id::" + shape.id->type);
   add(shape.type, "v.tw_type::" + shape.type.type);
   if (shape.content_type) add(*shape.content_type, "v.tw_content");
@@ -138,11 +143,15 @@ std::string insert_statement(const Shape& shape) {
   const std::string columns = insert_columns(shape, values);
   const std::string fits = shape.where.empty() ? "true" : "coalesce((" + shape.where + "), false)";
   return "with tw_written as (insert into " + shape.table + " (" + columns + ")\n    select " + values +
-         "\n    from unnest(tw_e_request, tw_e_place, tw_e_id, tw_e_type, tw_e_content, tw_e_data, tw_e_metadata, tw_e_created)"
-         " with ordinality\n      v(tw_request, tw_place, tw_id, tw_type, tw_content, tw_data, tw_metadata, tw_created, tw_ord)"
+         "\n    from unnest(tw_e_request, tw_e_place, tw_e_id, tw_e_type, tw_e_content, tw_e_data, tw_e_metadata, "
+         "tw_e_created)"
+         " with ordinality\n      v(tw_request, tw_place, tw_id, tw_type, tw_content, tw_data, tw_metadata, "
+         "tw_created, tw_ord)"
          "\n    where tw_first[v.tw_request] is not null order by v.tw_ord\n    returning " +
-         quote_identifier(shape.position.name) + "::bigint as tw_position, " + fits + " as tw_fits)\n"
-         "    select array_agg(tw_position order by tw_position), bool_and(tw_fits) into tw_positions, tw_fit from tw_written";
+         quote_identifier(shape.position.name) + "::bigint as tw_position, " + fits +
+         " as tw_fits)\n"
+         "    select array_agg(tw_position order by tw_position), bool_and(tw_fits) into tw_positions, tw_fit from "
+         "tw_written";
 }
 
 std::string lateral_head(const Shape& shape) {
@@ -168,8 +177,10 @@ begin
   perform pg_advisory_xact_lock(q.tw_lock) from
     (select distinct hashtextextended(n.tw_name, @seed@) as tw_lock from unnest(tw_streams) n(tw_name) order by 1) q;
 
-  select array_agg(coalesce(h.tw_head, -1) order by k.tw_ord), array_agg(coalesce(s.first_visible, 0) order by k.tw_ord),
-         array_agg(coalesce(s.deleted, false) order by k.tw_ord), array_agg(coalesce(s.tombstoned, false) order by k.tw_ord)
+  select array_agg(coalesce(h.tw_head, -1) order by k.tw_ord),
+         array_agg(coalesce(s.first_visible, 0) order by k.tw_ord),
+         array_agg(coalesce(s.deleted, false) order by k.tw_ord),
+         array_agg(coalesce(s.tombstoned, false) order by k.tw_ord)
     into tw_heads, tw_visible, tw_hidden, tw_dead
   from unnest(tw_streams, @keys@) with ordinality k(tw_name, @key_columns@, tw_ord)
   @lateral_head@
@@ -260,7 +271,8 @@ std::string parameters(const Shape& shape) {
   return list +
          ", tw_r_stream integer[], tw_r_kind integer[], tw_r_expected bigint[], tw_r_count integer[], "
          "tw_e_request integer[], tw_e_place integer[], tw_e_id uuid[], tw_e_type text[], tw_e_content text[], "
-         "tw_e_data " + payload(shape.data_storage) + ", tw_e_metadata " + payload(shape.metadata_storage) +
+         "tw_e_data " +
+         payload(shape.data_storage) + ", tw_e_metadata " + payload(shape.metadata_storage) +
          ", tw_e_created timestamptz[]";
 }
 
@@ -289,13 +301,14 @@ std::string lock_seed(const Shape& shape) { return "hashtext(" + quote_literal(s
 
 AppendFunction append_function(const Shape& shape) {
   const std::string text = fill(body, words_of(shape));
-  const std::string signature = "(" + parameters(shape) + ") returns table(outcome integer, revision bigint, pos bigint)";
+  const std::string signature =
+      "(" + parameters(shape) + ") returns table(outcome integer, revision bigint, pos bigint)";
   std::string digest = EventId::derive("append function" + signature + text).to_string();
   digest.erase(std::remove(digest.begin(), digest.end(), '-'), digest.end());
   AppendFunction function;
   function.name = shape.control_schema + ".\"append_" + digest.substr(0, 16) + "\"";
-  function.create = "create or replace function " + function.name + signature + " language plpgsql as $twinstream$" + text +
-                    "$twinstream$";
+  function.create = "create or replace function " + function.name + signature + " language plpgsql as $twinstream$" +
+                    text + "$twinstream$";
   std::string arguments;
   for (std::size_t i = 1; i <= 13 + shape.stream.size(); ++i) arguments += (i == 1 ? "$" : ", $") + std::to_string(i);
   function.call = "select outcome, revision, pos from " + function.name + "(" + arguments + ")";

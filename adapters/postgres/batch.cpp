@@ -47,7 +47,8 @@ struct Arrays {
     request_expected.add(encode_revision(request.expected));
     request_count.add(static_cast<std::int32_t>(request.events.size()));
     std::int32_t place = 0;
-    for (const auto& event : request.events) add_event(event, static_cast<std::int32_t>(request_stream.size()), place++);
+    for (const auto& event : request.events)
+      add_event(event, static_cast<std::int32_t>(request_stream.size()), place++);
   }
 
   void add_event(const Event& event, std::int32_t number, std::int32_t place) {
@@ -58,15 +59,17 @@ struct Arrays {
     content.add(std::string_view(event.content_type == ContentType::json ? "json" : "binary"));
     data.add(std::string_view(event.data));
     metadata.add(std::string_view(event.metadata));
-    if (event.created) created.add(std::string_view(binary_timestamp(*event.created)));
-    else created.add_null();
+    if (event.created)
+      created.add(std::string_view(binary_timestamp(*event.created)));
+    else
+      created.add_null();
   }
 
   std::vector<std::string> take() {
     std::vector<std::string> all{streams.take()};
     for (auto& key : keys) all.push_back(key.take());
-    for (auto* array : {&request_stream, &request_kind, &request_expected, &request_count, &request, &places, &id, &type,
-                        &content, &data, &metadata, &created}) {
+    for (auto* array : {&request_stream, &request_kind, &request_expected, &request_count, &request, &places, &id,
+                        &type, &content, &data, &metadata, &created}) {
       all.push_back(array->take());
     }
     return all;
@@ -74,7 +77,8 @@ struct Arrays {
 
   BinaryArray streams{Type::text};
   std::vector<BinaryArray> keys;
-  BinaryArray request_stream{Type::int4}, request_kind{Type::int4}, request_expected{Type::int8}, request_count{Type::int4};
+  BinaryArray request_stream{Type::int4}, request_kind{Type::int4}, request_expected{Type::int8},
+      request_count{Type::int4};
   BinaryArray request{Type::int4}, places{Type::int4}, id{Type::uuid}, type{Type::text}, content{Type::text};
   BinaryArray data, metadata;
   BinaryArray created{Type::timestamptz};
@@ -95,8 +99,7 @@ Result<Appended> answer(const AppendRequest& request, const Rows& rows, std::siz
       const std::string actual = head ? "at revision " + std::to_string(*head) : "without events";
       return Failure{FailureCode::wrong_expected_revision, "stream " + request.stream + " is " + actual, head};
     }
-    case Outcome::deleted:
-      return Failure{FailureCode::stream_deleted, "stream " + request.stream + " is deleted", {}};
+    case Outcome::deleted: return Failure{FailureCode::stream_deleted, "stream " + request.stream + " is deleted", {}};
     case Outcome::id_taken: break;
   }
   return Failure{FailureCode::id_conflict,

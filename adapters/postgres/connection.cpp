@@ -42,9 +42,14 @@ std::string session_settings(const PostgresConfig& config) {
          "set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3;"
          "set default_transaction_isolation = 'read committed';"
          "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off';"
-         "set statement_timeout = " + std::to_string(statement) + ";"
-         "set lock_timeout = " + std::to_string(lock) + ";"
-         "set idle_in_transaction_session_timeout = " + std::to_string(statement + 5'000) + ";";
+         "set statement_timeout = " +
+         std::to_string(statement) +
+         ";"
+         "set lock_timeout = " +
+         std::to_string(lock) +
+         ";"
+         "set idle_in_transaction_session_timeout = " +
+         std::to_string(statement + 5'000) + ";";
 }
 
 /// The first line alone, without the severity: what follows may quote rows.

@@ -46,7 +46,8 @@ returning 1)";
 
 Failure wrong_epoch(const std::string& category, std::uint64_t actual, std::uint64_t expected) {
   return {FailureCode::wrong_expected_revision,
-          "category " + category + " is at epoch " + std::to_string(actual) + ", not " + std::to_string(expected), actual};
+          "category " + category + " is at epoch " + std::to_string(actual) + ", not " + std::to_string(expected),
+          actual};
 }
 
 /// A lost answer and a full outage are the same to the engine: it asks again.
@@ -66,8 +67,10 @@ PgControlStore::PgControlStore(const PostgresConfig& config)
 std::string PgControlStore::in_schema(std::string_view sql) const {
   std::string text;
   for (const char c : sql) {
-    if (c == '@') text += schema_;
-    else text += c;
+    if (c == '@')
+      text += schema_;
+    else
+      text += c;
   }
   return text;
 }
@@ -102,9 +105,10 @@ Awaitable<Result<Done>> PgControlStore::save_category(std::string category, Cate
                               binary_integer(static_cast<std::int64_t>(expected_epoch))};
   bool repeated = false;
   while (true) {
-    std::function<Result<Done>(Connection&)> work = [=, save = in_schema(save_category_sql),
-                                                     look = in_schema(std::string(category_columns) + " where name = $1::text")](
-                                                        Connection& connection) -> Result<Done> {
+    std::function<Result<Done>(Connection&)> work =
+        [=, save = in_schema(save_category_sql),
+         look = in_schema(std::string(category_columns) + " where name = $1::text")](
+            Connection& connection) -> Result<Done> {
       if (!connection.query(save, parameters).empty()) return Done{};
       const Rows rows = connection.query(look, {category});
       const CategoryState stored = rows.empty() ? CategoryState{} : decode_category(rows, 0);
@@ -130,10 +134,11 @@ Awaitable<Result<std::optional<Position>>> PgControlStore::load_cursor(std::stri
 }
 
 Awaitable<Result<Done>> PgControlStore::save_cursor(std::string name, Position position) {
-  return change("insert into @.cursors (name, commit_position, prepare_position) values ($1::text, $2::text::numeric, "
-                "$3::text::numeric) on conflict (name) do update set commit_position = excluded.commit_position, "
-                "prepare_position = excluded.prepare_position, changed = now()",
-                {std::move(name), std::to_string(position.commit), std::to_string(position.prepare)});
+  return change(
+      "insert into @.cursors (name, commit_position, prepare_position) values ($1::text, $2::text::numeric, "
+      "$3::text::numeric) on conflict (name) do update set commit_position = excluded.commit_position, "
+      "prepare_position = excluded.prepare_position, changed = now()",
+      {std::move(name), std::to_string(position.commit), std::to_string(position.prepare)});
 }
 
 Awaitable<Result<Done>> PgControlStore::clear_cursor(std::string name) {
@@ -149,8 +154,8 @@ Awaitable<Result<std::vector<Divergence>>> PgControlStore::load_divergences(std:
         const Rows rows = connection.query(sql, {binary_integer(bound)});
         Divergences divergences;
         for (std::size_t i = 0; i < rows.size(); ++i) {
-          divergences.push_back({std::string(rows.text(i, 0)), unsigned_of(rows.text(i, 1)), std::string(rows.text(i, 2)),
-                                 parse_timestamp(rows.text(i, 3)).value_or(Timestamp{})});
+          divergences.push_back({std::string(rows.text(i, 0)), unsigned_of(rows.text(i, 1)),
+                                 std::string(rows.text(i, 2)), parse_timestamp(rows.text(i, 3)).value_or(Timestamp{})});
         }
         return Result<Divergences>(std::move(divergences));
       };
@@ -158,10 +163,11 @@ Awaitable<Result<std::vector<Divergence>>> PgControlStore::load_divergences(std:
 }
 
 Awaitable<Result<Done>> PgControlStore::save_divergence(Divergence divergence) {
-  return change("insert into @.divergences (stream, revision, reason, found) values ($1::text, $2::text::numeric, $3::text, "
-                "$4::timestamptz) on conflict (stream) do nothing",
-                {std::move(divergence.stream), std::to_string(divergence.revision), std::move(divergence.reason),
-                 binary_timestamp(divergence.found)});
+  return change(
+      "insert into @.divergences (stream, revision, reason, found) values ($1::text, $2::text::numeric, $3::text, "
+      "$4::timestamptz) on conflict (stream) do nothing",
+      {std::move(divergence.stream), std::to_string(divergence.revision), std::move(divergence.reason),
+       binary_timestamp(divergence.found)});
 }
 
 Awaitable<Result<Done>> PgControlStore::clear_divergence(std::string stream) {
@@ -182,7 +188,8 @@ Awaitable<Result<std::vector<std::string>>> PgControlStore::load_state_changes()
 }
 
 Awaitable<Result<Done>> PgControlStore::note_state_change(std::string stream) {
-  return change("insert into @.state_changes (stream) values ($1::text) on conflict (stream) do nothing", {std::move(stream)});
+  return change("insert into @.state_changes (stream) values ($1::text) on conflict (stream) do nothing",
+                {std::move(stream)});
 }
 
 Awaitable<Result<Done>> PgControlStore::forget_state_change(std::string stream) {
@@ -190,9 +197,10 @@ Awaitable<Result<Done>> PgControlStore::forget_state_change(std::string stream) 
 }
 
 Awaitable<Result<Done>> PgControlStore::save_check(std::string report_json) {
-  return change("insert into @.checks (report) values ($1::text) on conflict (single) do update set report = excluded.report, "
-                "taken = now()",
-                {std::move(report_json)});
+  return change(
+      "insert into @.checks (report) values ($1::text) on conflict (single) do update set report = excluded.report, "
+      "taken = now()",
+      {std::move(report_json)});
 }
 
 Awaitable<Result<std::optional<std::string>>> PgControlStore::load_check() {

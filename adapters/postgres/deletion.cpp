@@ -17,7 +17,8 @@ Failure deleted(const std::string& stream) {
 }
 
 void lock_stream(Connection& connection, const Table& table, const std::string& stream) {
-  connection.query("select pg_advisory_xact_lock(hashtextextended($1::text, " + lock_seed(table.shape) + "))", {stream});
+  connection.query("select pg_advisory_xact_lock(hashtextextended($1::text, " + lock_seed(table.shape) + "))",
+                   {stream});
 }
 
 }  // namespace
@@ -48,12 +49,13 @@ Result<Deleted> remove_stream(Connection& connection, const Table& table, Remova
   const auto head = read_head(connection, table, stream);
   if (!head.ok()) return head.failure();
   if (auto failure = refuse_removal(removal, stream, *head, expected)) return *failure;
-  connection.query("insert into " + table.shape.control_schema +
-                       ".stream_state as s (stream, first_visible, deleted, tombstoned) values ($1::text, $2::bigint, "
-                       "$3::bigint = 0, $3::bigint = 1) on conflict (stream) do update set first_visible = "
-                       "excluded.first_visible, deleted = excluded.deleted, tombstoned = excluded.tombstoned, changed = now()",
-                   {stream, binary_integer(static_cast<std::int64_t>(head->next_revision())),
-                    binary_integer(removal == Removal::tombstone ? 1 : 0)});
+  connection.query(
+      "insert into " + table.shape.control_schema +
+          ".stream_state as s (stream, first_visible, deleted, tombstoned) values ($1::text, $2::bigint, "
+          "$3::bigint = 0, $3::bigint = 1) on conflict (stream) do update set first_visible = "
+          "excluded.first_visible, deleted = excluded.deleted, tombstoned = excluded.tombstoned, changed = now()",
+      {stream, binary_integer(static_cast<std::int64_t>(head->next_revision())),
+       binary_integer(removal == Removal::tombstone ? 1 : 0)});
   transaction.commit();
   return Deleted{};
 }

@@ -36,7 +36,7 @@ void DeliveredPositions::drop_up_to(std::uint64_t low) {
 }
 
 std::vector<std::pair<std::uint64_t, std::uint64_t>> DeliveredPositions::holes(std::uint64_t low,
-                                                                             std::uint64_t edge) const {
+                                                                               std::uint64_t edge) const {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> holes;
   for (const auto& [first, last] : intervals_) {
     if (first > edge) break;

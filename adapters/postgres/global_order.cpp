@@ -68,9 +68,10 @@ Awaitable<Result<Position>> GlobalOrder::tip() {
 }
 
 Awaitable<Result<std::vector<RecordedEvent>>> GlobalOrder::events(Direction direction, std::uint64_t from,
-                                                                 std::uint64_t to, std::size_t limit) {
+                                                                  std::uint64_t to, std::size_t limit) {
   using Events = std::vector<RecordedEvent>;
-  std::function<Result<Events>(Connection&)> read = [table = table_, direction, from, to, limit](Connection& connection) {
+  std::function<Result<Events>(Connection&)> read = [table = table_, direction, from, to,
+                                                     limit](Connection& connection) {
     const bool forwards = direction == Direction::forwards;
     return Result<Events>(forwards ? postgres::read_forwards(connection, *table, from, to, limit)
                                    : postgres::read_backwards(connection, *table, from, to, limit));

@@ -151,8 +151,10 @@ Lane::Answers Lane::after_loss(const Requests& requests, Trial trial, Connection
   Answers answers;
   for (const auto* request : requests) {
     const auto place = std::find(again.begin(), again.end(), request);
-    if (place == again.end()) answers.push_back(unknown());
-    else answers.push_back(std::move(repeated[static_cast<std::size_t>(place - again.begin())]));
+    if (place == again.end())
+      answers.push_back(unknown());
+    else
+      answers.push_back(std::move(repeated[static_cast<std::size_t>(place - again.begin())]));
   }
   return answers;
 }
@@ -180,14 +182,18 @@ Result<Appended> Lane::redo(const AppendRequest& request, DatabaseError error, T
 Result<Appended> Lane::refusal(const DatabaseError& error, bool uncertain) const {
   auto failure = to_failure(error);
   const std::string_view text = error.what();
-  const auto violates = [&](const std::string& index) { return text.find('"' + index + '"') != std::string_view::npos; };
+  const auto violates = [&](const std::string& index) {
+    return text.find('"' + index + '"') != std::string_view::npos;
+  };
   if (error.state() == "23505") {
     const auto& revisions = shape_->revision_indexes;
     const auto& ids = shape_->id_indexes;
     if (std::any_of(revisions.begin(), revisions.end(), violates)) {
-      failure = {FailureCode::unavailable, "another writer keeps taking the next revision of the stream; try again", {}};
+      failure = {
+          FailureCode::unavailable, "another writer keeps taking the next revision of the stream; try again", {}};
     } else if (std::any_of(ids.begin(), ids.end(), violates)) {
-      failure = {FailureCode::id_conflict, "an event id of this append belongs to a row that is no event: use a new id", {}};
+      failure = {
+          FailureCode::id_conflict, "an event id of this append belongs to a row that is no event: use a new id", {}};
     }
   }
   if (error.state() == "42883" || error.state() == "3F000") {
@@ -210,9 +216,10 @@ bool Lane::repeatable(const AppendRequest& request) const {
 /// Asks the server to end the lost connection's backend and waits until it is gone.
 bool Lane::ended(Connection& connection, const Connection::Backend& old) {
   try {
-    connection.query("select pg_terminate_backend(pid, 1000) from pg_stat_activity "
-                     "where pid = $1::bigint and backend_start = $2::text::timestamptz",
-                     {binary_integer(old.pid), old.started});
+    connection.query(
+        "select pg_terminate_backend(pid, 1000) from pg_stat_activity "
+        "where pid = $1::bigint and backend_start = $2::text::timestamptz",
+        {binary_integer(old.pid), old.started});
     return connection
         .query("select 1 from pg_stat_activity where pid = $1::bigint and backend_start = $2::text::timestamptz",
                {binary_integer(old.pid), old.started})

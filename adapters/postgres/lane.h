@@ -19,9 +19,9 @@ namespace twinstream::postgres {
 /// Group commit: a thread with one connection that commits whatever waits as one transaction in one round trip.
 ///
 /// A batch that the server refuses is redone request by request, so that only the guilty one fails. When the connection
-/// breaks while a batch is under way, the old backend is ended first and the batch is then repeated on a new connection:
-/// what was committed is recognised by its ids. What cannot be recognised (`any` on a table without ids), and
-/// everything when PostgreSQL stays away, is answered with unknown_outcome.
+/// breaks while a batch is under way, the old backend is ended first and the batch is then repeated on a new
+/// connection: what was committed is recognised by its ids. What cannot be recognised (`any` on a table without ids),
+/// and everything when PostgreSQL stays away, is answered with unknown_outcome.
 class Lane {
  public:
   Lane(const PostgresConfig& config, std::shared_ptr<const Shape> shape);
@@ -41,8 +41,8 @@ class Lane {
   using SteadyClock = std::chrono::steady_clock;
   /// What earlier tries of the same requests leave to be considered.
   struct Trial {
-    bool uncertain = false;                       ///< an earlier try may have been committed
-    std::optional<Connection::Backend> old;       ///< its backend may still be at it
+    bool uncertain = false;                  ///< an earlier try may have been committed
+    std::optional<Connection::Backend> old;  ///< its backend may still be at it
     SteadyClock::time_point deadline = SteadyClock::time_point::max();
   };
 

@@ -28,7 +28,8 @@ Result<NameTemplate> NameTemplate::make(const std::string& text, const std::vect
     const auto index = static_cast<std::size_t>(column - columns.begin());
     const auto again = [&](const Part& part) { return part.column == index; };
     if (std::any_of(result.parts_.begin(), result.parts_.end(), again)) return bad(text, "a column occurs twice");
-    if (open == 0 && !result.parts_.empty()) return bad(text, "put text between two columns, or no name can be read back");
+    if (open == 0 && !result.parts_.empty())
+      return bad(text, "put text between two columns, or no name can be read back");
     result.parts_.push_back({std::string(rest.substr(0, open)), index});
     rest.remove_prefix(close + 1);
   }

@@ -27,7 +27,8 @@ constexpr const char* reader_setup = "set enable_seqscan = off;";
 LogTraits traits_of(const Shape& shape) {
   LogTraits traits;
   traits.name = "postgres";
-  traits.exact_bytes = shape.data_storage != Storage::jsonb && (!shape.metadata || shape.metadata_storage != Storage::jsonb);
+  traits.exact_bytes =
+      shape.data_storage != Storage::jsonb && (!shape.metadata || shape.metadata_storage != Storage::jsonb);
   traits.keeps_created = shape.created.has_value();
   traits.keeps_event_ids = shape.id.has_value();
   return traits;
@@ -37,8 +38,8 @@ std::optional<Failure> missing_schema(Connection& connection, const Shape& shape
   const Rows found = connection.query("select to_regclass($1::text) is not null, to_regproc($2::text) is not null",
                                       {shape.control_schema + ".stream_state", append_function(shape).name});
   if (found.boolean(0, 0) && found.boolean(0, 1)) return std::nullopt;
-  return Failure{FailureCode::rejected,
-                 "schema " + schema + " is not set up for this configuration; run twinstream init", {}};
+  return Failure{
+      FailureCode::rejected, "schema " + schema + " is not set up for this configuration; run twinstream init", {}};
 }
 
 Result<Shape> checked_shape(const PostgresConfig& config) {
@@ -103,11 +104,9 @@ struct PostgresLog::Implementation {
 Result<std::unique_ptr<PostgresLog>> PostgresLog::open(const PostgresConfig& config) {
   auto shape = checked_shape(config);
   if (!shape.ok()) return shape.failure();
-  if (config.mapped) {
-    const auto report = preflight(config);
-    if (!report.ok()) return report.failure();
-    if (auto reason = report->refusal()) return Failure{FailureCode::rejected, *reason, {}};
-  }
+  const auto report = preflight(config);
+  if (!report.ok()) return report.failure();
+  if (auto reason = report->refusal()) return Failure{FailureCode::rejected, *reason, {}};
   auto implementation = std::make_unique<Implementation>(config, std::move(*shape));
   return std::unique_ptr<PostgresLog>(new PostgresLog(std::move(implementation)));
 }

@@ -12,7 +12,8 @@ namespace twinstream {
 /// the primary and sessions of its own: no pooler in transaction mode in between.
 ///
 /// Event ids are unique in the whole table and recognised for ever. A mapped table gives less where it has less:
-///  - without an index that starts with the id column, ids are compared within their stream only, and appends with `any`
+///  - without an index that starts with the id column, ids are compared within their stream only, and appends with
+///  `any`
 ///    or `stream_exists` read the whole stream for that;
 ///  - without an id column, ids are UUIDv5 of table, stream and revision. Repetitions are recognised for `exact` and
 ///    `no_stream` only, by the same content at the same place: two writers who expect the same revision and write the
@@ -45,9 +46,9 @@ class PostgresLog final : public EventLog {
   /// What the nets under the tail caught since the log was opened, over all of its subscriptions.
   struct TailReport {
     std::uint64_t filled = 0;     ///< events delivered early, because a later revision of their stream had been seen
-    std::uint64_t recovered = 0;  ///< events below the final position that only the nets found: a writer draws positions
-                                  ///< outside its INSERT
-    std::uint64_t gaps = 0;       ///< events delivered although the revision before them does not exist
+    std::uint64_t recovered = 0;  ///< events below the final position that only the nets found: a writer draws
+                                  ///< positions outside its INSERT
+    std::uint64_t gaps = 0;  ///< events delivered although the revision before them does not exist
   };
   TailReport tail_report() const;
 

@@ -12,8 +12,10 @@ using enum Finding::Severity;
 void check_schema(Connection& connection, const PostgresConfig& config, Findings& findings) {
   const Rows there = connection.query("select to_regclass($1::text) is not null",
                                       {quote_identifier(config.control_schema) + ".\"schema_version\""});
-  if (there.boolean(0, 0)) note(findings, ok, "schema " + config.control_schema + " is set up");
-  else note(findings, warning, "schema " + config.control_schema + " is not set up yet; run twinstream init");
+  if (there.boolean(0, 0))
+    note(findings, ok, "schema " + config.control_schema + " is set up");
+  else
+    note(findings, warning, "schema " + config.control_schema + " is not set up yet; run twinstream init");
 }
 
 /// One check that cannot be carried out must not hide the others.
@@ -43,8 +45,10 @@ void check_server(Connection& connection, Findings& findings) {
       "select current_setting('server_version_num')::integer, current_setting('server_version'), pg_is_in_recovery(), "
       "current_setting('fsync'), current_setting('server_encoding')");
   const std::string version(server.text(0, 1));
-  if (server.integer(0, 0) < 140'000) note(findings, refuse, "PostgreSQL " + version + " is too old; 14 or newer is needed");
-  else note(findings, ok, "PostgreSQL " + version);
+  if (server.integer(0, 0) < 140'000)
+    note(findings, refuse, "PostgreSQL " + version + " is too old; 14 or newer is needed");
+  else
+    note(findings, ok, "PostgreSQL " + version);
   if (server.boolean(0, 2)) {
     note(findings, refuse, "the server is a standby, where writers cannot be seen; connect to the primary");
   }
@@ -52,8 +56,9 @@ void check_server(Connection& connection, Findings& findings) {
     note(findings, warning, "fsync is off: the server can lose acknowledged events in a crash; set fsync = on");
   }
   if (server.text(0, 4) != "UTF8") {
-    note(findings, warning, "the database's encoding is " + std::string(server.text(0, 4)) +
-                                ": events with other characters will be refused; UTF8 holds all of them");
+    note(findings, warning,
+         "the database's encoding is " + std::string(server.text(0, 4)) +
+             ": events with other characters will be refused; UTF8 holds all of them");
   }
 }
 

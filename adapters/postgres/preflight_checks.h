@@ -17,7 +17,7 @@ inline void note(Findings& findings, Finding::Severity severity, std::string tex
 
 // All throw DatabaseError.
 void check_server(Connection& connection, Findings& findings);
-void check_table(Connection& connection, const Shape& shape, Findings& findings);     ///< kind, rights, triggers, columns
+void check_table(Connection& connection, const Shape& shape, Findings& findings);  ///< kind, rights, triggers, columns
 void check_position(Connection& connection, const Shape& shape, Findings& findings);  ///< how positions are drawn
 void check_rows(Connection& connection, const Shape& shape, Findings& findings);      ///< a sample of the newest rows
 

@@ -26,16 +26,18 @@ void check_ids(Connection& connection, const Shape& shape, Findings& findings) {
       newest(shape, column_of_e(*shape.id) + "::text as id") + ") s");
   const std::string column = "\"" + shape.id->name + "\"";
   if (const auto count = ids.integer(0, 0)) {
-    note(findings, warning, count_of(count, "of the newest ids are no UUIDs") + " (" + column +
-                                "): such events get a UUIDv5 of their id");
+    note(findings, warning,
+         count_of(count, "of the newest ids are no UUIDs") + " (" + column + "): such events get a UUIDv5 of their id");
   }
   if (const auto count = ids.integer(0, 1)) {
-    note(findings, warning, count_of(count, "of the newest ids are in upper case") + " (" + column +
-                                "): a repeated write of these events is not recognised");
+    note(findings, warning,
+         count_of(count, "of the newest ids are in upper case") + " (" + column +
+             "): a repeated write of these events is not recognised");
   }
   if (const auto count = ids.integer(0, 2)) {
-    note(findings, warning, count_of(count, "of the newest ids occur more than once") + " (" + column +
-                                "): EventStore will take the copies for repetitions of other events");
+    note(findings, warning,
+         count_of(count, "of the newest ids occur more than once") + " (" + column +
+             "): EventStore will take the copies for repetitions of other events");
   }
 }
 
@@ -49,13 +51,15 @@ void check_order(Connection& connection, const Shape& shape, Findings& findings)
       ") s window w as (partition by stream order by revision)) t");
   if (order.integer(0, 0) == 0) return note(findings, ok, "there are no rows yet");
   if (const auto count = order.integer(0, 1)) {
-    note(findings, warning, count_of(count, "gaps between revisions of one stream among the newest rows") +
-                                ": EventStore numbers without gaps, so these streams cannot be carried as they are");
+    note(findings, warning,
+         count_of(count, "gaps between revisions of one stream among the newest rows") +
+             ": EventStore numbers without gaps, so these streams cannot be carried as they are");
   }
   if (order.integer(0, 2)) note(findings, refuse, "a stream has the same revision twice");
   if (const auto count = order.integer(0, 3)) {
-    note(findings, warning, count_of(count, "of the newest rows have a lower position than the revision before them") +
-                                ": some writer draws positions before its INSERT, and the tail relies on its audit there");
+    note(findings, warning,
+         count_of(count, "of the newest rows have a lower position than the revision before them") +
+             ": some writer draws positions before its INSERT, and the tail relies on its audit there");
   }
 }
 
@@ -79,8 +83,8 @@ std::string same_key(const Shape& shape) {
 void check_base(Connection& connection, const Shape& shape, Findings& findings) {
   const std::string streams_of_sample =
       "select distinct * from (" + newest(shape, key_columns(shape)) + ") n limit " + sample_streams;
-  const std::string first_of_stream = "select min(" + column_of_e(shape.revision) + ") from " + shape.table + " e where " +
-                                      same_key(shape) + condition_of(shape);
+  const std::string first_of_stream = "select min(" + column_of_e(shape.revision) + ") from " + shape.table +
+                                      " e where " + same_key(shape) + condition_of(shape);
   const Rows base = connection.script("select count(*), count(*) filter (where first <> " + std::to_string(shape.base) +
                                       "), min(first) from (select (" + first_of_stream + ") as first from (" +
                                       streams_of_sample + ") s) f");
@@ -89,16 +93,19 @@ void check_base(Connection& connection, const Shape& shape, Findings& findings) 
   if (streams == 0 || others == 0) return;
   const std::string first = std::to_string(base.integer(0, 2));
   if (others == streams && base.integer(0, 2) == 1 - shape.base) {
-    return note(findings, refuse, "streams begin at revision " + first + ", but revision_base is " + std::to_string(shape.base));
+    return note(findings, refuse,
+                "streams begin at revision " + first + ", but revision_base is " + std::to_string(shape.base));
   }
-  note(findings, warning, count_of(others, "of ") + std::to_string(streams) + " streams looked at do not begin at revision " +
-                              std::to_string(shape.base) + " (the lowest begins at " + first + ")");
+  note(findings, warning,
+       count_of(others, "of ") + std::to_string(streams) + " streams looked at do not begin at revision " +
+           std::to_string(shape.base) + " (the lowest begins at " + first + ")");
 }
 
 void check_names(Connection& connection, const Shape& shape, Findings& findings) {
   std::string columns;
   for (const auto& column : shape.stream) columns += column_of_e(column) + "::text, ";
-  const Rows rows = connection.script("select distinct * from (" + newest(shape, columns + stream_sql(shape) + " as name") + ") s");
+  const Rows rows =
+      connection.script("select distinct * from (" + newest(shape, columns + stream_sql(shape) + " as name") + ") s");
   std::size_t ambiguous = 0, unusual = 0;
   std::string example;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -112,16 +119,19 @@ void check_names(Connection& connection, const Shape& shape, Findings& findings)
     unusual += name.starts_with('$') || name.size() > 1024;
   }
   if (ambiguous > 0) {
-    note(findings, refuse, "stream names cannot be read back into their columns, for example \"" + example +
-                           "\": choose a stream_template whose separators do not occur in the values");
+    note(findings, refuse,
+         "stream names cannot be read back into their columns, for example \"" + example +
+             "\": choose a stream_template whose separators do not occur in the values");
   }
   if (unusual > 0) {
-    note(findings, warning, std::to_string(unusual) + " stream names start with $ or are longer than 1024 bytes; they are not carried");
+    note(findings, warning,
+         std::to_string(unusual) + " stream names start with $ or are longer than 1024 bytes; they are not carried");
   }
 }
 
 void check_lowest_position(Connection& connection, const Shape& shape, Findings& findings) {
-  const Rows lowest = connection.script("select min(" + column_of_e(shape.position) + ") < 1 from " + shape.table + " e");
+  const Rows lowest =
+      connection.script("select min(" + column_of_e(shape.position) + ") < 1 from " + shape.table + " e");
   if (lowest.boolean(0, 0)) {
     note(findings, refuse, "there are rows at position 0 or below; reading everything starts behind position 0");
   }

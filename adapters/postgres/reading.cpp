@@ -38,7 +38,9 @@ ContentType content_of(const Shape& shape, std::string_view stored, const std::s
 }
 
 /// The lowest revision that a read of this kind may return.
-std::uint64_t lowest(const Head& head, const ReadStream& request) { return request.include_hidden ? 0 : head.first_visible; }
+std::uint64_t lowest(const Head& head, const ReadStream& request) {
+  return request.include_hidden ? 0 : head.first_visible;
+}
 
 bool is_end(const StreamPage& page, const ReadStream& request, std::size_t limit) {
   if (page.events.size() < limit) return true;
@@ -136,18 +138,16 @@ Result<StreamPage> read_stream_page(Connection& connection, const Table& table, 
 
 std::vector<RecordedEvent> read_forwards(Connection& connection, const Table& table, std::uint64_t after,
                                          std::uint64_t to, std::size_t limit) {
-  return decode_events(table.shape,
-                       connection.query(table.statements.all_forwards,
-                                        {binary_integer(as_bigint(after)), binary_integer(as_bigint(to)),
-                                         binary_integer(static_cast<std::int64_t>(limit))}));
+  return decode_events(table.shape, connection.query(table.statements.all_forwards,
+                                                     {binary_integer(as_bigint(after)), binary_integer(as_bigint(to)),
+                                                      binary_integer(static_cast<std::int64_t>(limit))}));
 }
 
 std::vector<RecordedEvent> read_backwards(Connection& connection, const Table& table, std::uint64_t before,
                                           std::uint64_t to, std::size_t limit) {
-  return decode_events(table.shape,
-                       connection.query(table.statements.all_backwards,
-                                        {binary_integer(as_bigint(before)), binary_integer(as_bigint(to)),
-                                         binary_integer(static_cast<std::int64_t>(limit))}));
+  return decode_events(table.shape, connection.query(table.statements.all_backwards,
+                                                     {binary_integer(as_bigint(before)), binary_integer(as_bigint(to)),
+                                                      binary_integer(static_cast<std::int64_t>(limit))}));
 }
 
 }  // namespace twinstream::postgres

@@ -86,8 +86,9 @@ std::string in_schema(std::string text, const std::string& schema) {
 }
 
 std::int64_t installed_version(Connection& connection, const std::string& schema) {
-  connection.script("create table if not exists " + schema +
-                    ".schema_version (single boolean primary key default true check (single), version integer not null)");
+  connection.script(
+      "create table if not exists " + schema +
+      ".schema_version (single boolean primary key default true check (single), version integer not null)");
   const Rows rows = connection.script("select version from " + schema + ".schema_version");
   return rows.empty() ? 0 : rows.integer(0, 0);
 }
@@ -101,8 +102,9 @@ void create_schema(Connection& connection, const std::string& name, const std::s
 Result<Done> migrate(Connection& connection, const PostgresConfig& config) {
   const std::string schema = quote_identifier(config.control_schema);
   Transaction transaction(connection);
-  connection.script("set local lock_timeout = 0; select pg_advisory_xact_lock(hashtextextended('twinstream schema ' || " +
-                    quote_literal(config.control_schema) + ", 0))");
+  connection.script(
+      "set local lock_timeout = 0; select pg_advisory_xact_lock(hashtextextended('twinstream schema ' || " +
+      quote_literal(config.control_schema) + ", 0))");
   create_schema(connection, config.control_schema, schema);
   const auto version = static_cast<std::size_t>(installed_version(connection, schema));
   if (version > control_steps.size()) {
@@ -115,7 +117,8 @@ Result<Done> migrate(Connection& connection, const PostgresConfig& config) {
   for (std::size_t step = version; step < control_steps.size(); ++step) {
     connection.script(in_schema(control_steps[step], schema));
   }
-  connection.script("insert into " + schema + ".schema_version (version) values (" + std::to_string(control_steps.size()) +
+  connection.script("insert into " + schema + ".schema_version (version) values (" +
+                    std::to_string(control_steps.size()) +
                     ") on conflict (single) do update set version = excluded.version");
   if (!config.mapped) connection.script(in_schema(managed_table, schema));
   const auto shape = load_shape(connection, config);

@@ -14,10 +14,12 @@ std::string lock_key(const PostgresConfig& config) {
 
 std::string holder(Connection& connection, const std::string& key) {
   const Rows rows = connection.script(
-      "select a.pid, coalesce(host(a.client_addr), 'a local socket'), to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS') "
+      "select a.pid, coalesce(host(a.client_addr), 'a local socket'), to_char(a.backend_start, 'YYYY-MM-DD "
+      "HH24:MI:SS') "
       "from pg_locks l join pg_stat_activity a on a.pid = l.pid where l.locktype = 'advisory' and l.granted and "
       "l.objsubid = 1 and l.database = (select oid from pg_database where datname = current_database()) and "
-      "(l.classid::bigint << 32 | l.objid::bigint) = " + key);
+      "(l.classid::bigint << 32 | l.objid::bigint) = " +
+      key);
   if (rows.empty()) return "another session";
   return "process " + std::string(rows.text(0, 0)) + " of PostgreSQL, connected from " + std::string(rows.text(0, 1)) +
          " since " + std::string(rows.text(0, 2)) + " UTC";
@@ -29,7 +31,8 @@ ServeLock::ServeLock(std::unique_ptr<Connection> connection) : connection_(std::
 
 ServeLock::~ServeLock() = default;
 
-Result<std::unique_ptr<ServeLock>> ServeLock::acquire(const PostgresConfig& config, std::chrono::milliseconds patience) {
+Result<std::unique_ptr<ServeLock>> ServeLock::acquire(const PostgresConfig& config,
+                                                      std::chrono::milliseconds patience) {
   const std::string key = lock_key(config);
   try {
     auto connection = std::make_unique<Connection>(config, "");

@@ -32,7 +32,8 @@ class Catalogue {
     return catalogue;
   }
 
-  Result<Column> column(const std::string& name, std::string_view key, const std::vector<std::string>& types = {}) const {
+  Result<Column> column(const std::string& name, std::string_view key,
+                        const std::vector<std::string>& types = {}) const {
     if (name.empty()) return bad(table_, std::string(key) + " is not set");
     const auto found = columns_.find(name);
     if (found == columns_.end()) return bad(table_, "there is no column \"" + name + "\" (" + std::string(key) + ")");
@@ -40,7 +41,8 @@ class Catalogue {
     if (types.empty() || std::find(types.begin(), types.end(), type) != types.end()) return found->second;
     std::string expected;
     for (const auto& one : types) expected += (expected.empty() ? "" : ", ") + one;
-    return bad(table_, "column \"" + name + "\" (" + std::string(key) + ") is " + type + "; it must be one of " + expected);
+    return bad(table_,
+               "column \"" + name + "\" (" + std::string(key) + ") is " + type + "; it must be one of " + expected);
   }
 
  private:
@@ -103,8 +105,10 @@ void load_indexes(Connection& connection, Shape& shape) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<std::string> columns(1);
     for (const char c : rows.text(i, 2)) {
-      if (c == '\x01') columns.emplace_back();
-      else columns.back() += c;
+      if (c == '\x01')
+        columns.emplace_back();
+      else
+        columns.back() += c;
     }
     const bool unique = rows.boolean(i, 1);
     const std::string index(rows.text(i, 0));
@@ -199,7 +203,8 @@ std::string stream_sql(const Shape& shape) {
 std::string same_stream_sql(const Shape& shape, const std::vector<std::string>& values) {
   std::string condition;
   for (std::size_t i = 0; i < shape.stream.size(); ++i) {
-    condition += (i == 0 ? "" : " and ") + column_of_e(shape.stream[i]) + " = " + values[i] + "::" + shape.stream[i].type;
+    condition +=
+        (i == 0 ? "" : " and ") + column_of_e(shape.stream[i]) + " = " + values[i] + "::" + shape.stream[i].type;
   }
   return condition;
 }

@@ -68,7 +68,8 @@ constexpr const char* head_columns =
 std::string stream_page(const Shape& shape, bool forwards) {
   const std::size_t next = 2 + shape.stream.size();
   const std::string from = parameter(next) + "::bigint";
-  const std::string lowest = "case when " + parameter(next + 1) + "::bigint = 1 then 0 else coalesce(s.first_visible, 0) end";
+  const std::string lowest =
+      "case when " + parameter(next + 1) + "::bigint = 1 then 0 else coalesce(s.first_visible, 0) end";
   const std::string base = " + " + std::to_string(shape.base);
   const std::string revision = column_of_e(shape.revision);
   const std::string order = forwards ? "" : " desc";
@@ -77,8 +78,10 @@ std::string stream_page(const Shape& shape, bool forwards) {
   // Nothing above the head that is reported with the page: both belong to one snapshot.
   return std::string(head_columns) + ", v.* from " + head_sql(shape) + " left join lateral (select " +
          event_columns(shape) + in_stream(shape, 2) + bounds + " order by " + revision + order + " limit " +
-         parameter(next + 2) + "::bigint) v(stream, revision, position, id, type, data, metadata, content, created) on true"
-         " order by v.revision" + order;
+         parameter(next + 2) +
+         "::bigint) v(stream, revision, position, id, type, data, metadata, content, created) on true"
+         " order by v.revision" +
+         order;
 }
 
 std::string all_page(const Shape& shape, const char* bound, const char* order) {
@@ -91,8 +94,10 @@ std::string ranges_sql(const Shape& shape) {
   const std::string position = column_of_e(shape.position);
   return "select v.* from unnest($1::bigint[], $2::bigint[]) r(low, high) cross join lateral (select " +
          event_columns(shape) + source(shape) + position + " > r.low and " + position + " < r.high" +
-         condition_of(shape) + " order by " + position + " limit $3::bigint)"
-         " v(stream, revision, position, id, type, data, metadata, content, created) order by v.position limit $3::bigint";
+         condition_of(shape) + " order by " + position +
+         " limit $3::bigint)"
+         " v(stream, revision, position, id, type, data, metadata, content, created) order by v.position limit "
+         "$3::bigint";
 }
 
 std::string relations(const Shape& shape) {
@@ -148,13 +153,17 @@ Statements::Statements(const Shape& shape) {
   in_ranges = ranges_sql(shape);
 
   const std::string position = column_of_e(shape.position);
-  highest = "select coalesce(max(" + position + ")::bigint, $1::bigint), pg_is_in_recovery()" + source(shape) + position +
-            " > $1::bigint";
-  holders = "select distinct virtualtransaction, coalesce(pid, 0) from pg_locks where locktype = 'relation' and granted "
-            "and mode = 'RowExclusiveLock' and database = (select oid from pg_database where datname = current_database()) "
-            "and " + relations(shape);
-  any_of_them = "select exists (select 1 from pg_locks where locktype = 'relation' and mode = 'RowExclusiveLock' "
-                "and virtualtransaction = any ($1::text[]) and " + relations(shape) + ")";
+  highest = "select coalesce(max(" + position + ")::bigint, $1::bigint), pg_is_in_recovery()" + source(shape) +
+            position + " > $1::bigint";
+  holders =
+      "select distinct virtualtransaction, coalesce(pid, 0) from pg_locks where locktype = 'relation' and granted "
+      "and mode = 'RowExclusiveLock' and database = (select oid from pg_database where datname = current_database()) "
+      "and " +
+      relations(shape);
+  any_of_them =
+      "select exists (select 1 from pg_locks where locktype = 'relation' and mode = 'RowExclusiveLock' "
+      "and virtualtransaction = any ($1::text[]) and " +
+      relations(shape) + ")";
 
   heads_first = heads_page(shape, true);
   heads_after = heads_page(shape, false);

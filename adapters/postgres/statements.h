@@ -17,7 +17,7 @@ struct Statements {
   std::string predecessors;  ///< (K, below, limit): events of a stream below a revision, highest first
   std::string stream_range;  ///< (K, from, to, limit): both inclusive, lowest first
 
-  std::string places;        ///< (K as arrays, revisions[]): number in the arrays from 1, position; existing events only
+  std::string places;  ///< (K as arrays, revisions[]): number in the arrays from 1, position; existing events only
 
   std::string all_forwards;   ///< (after, to, limit)
   std::string all_backwards;  ///< (before, to, limit)

@@ -49,6 +49,12 @@ class Pause {
   bool closed_ = false;
 };
 
+Failure start_is_unknown() {
+  return {FailureCode::unavailable,
+          "a transaction that writes to the event table stays open, so the end of the log is not final yet",
+          {}};
+}
+
 class PollingSubscription : public Subscription {
  public:
   explicit PollingSubscription(Milliseconds poll_interval) : interval_(poll_interval), delay_(poll_interval) {}
@@ -64,6 +70,11 @@ class PollingSubscription : public Subscription {
         co_return page;
       }
       retry_delay_ = 0ms;
+      if (page->checkpoint == Position::end()) {  // the end at which to start is not known yet
+        if (SteadyClock::now() >= deadline) co_return start_is_unknown();
+        co_await pause_.wait(interval_);
+        continue;
+      }
       const bool news = !page->events.empty() || page->caught_up != caught_up_;
       if (!page->events.empty()) delay_ = interval_;
       caught_up_ = page->caught_up;
@@ -140,7 +151,8 @@ class StreamSubscription final : public PollingSubscription {
 
 }  // namespace
 
-std::unique_ptr<Subscription> subscribe_to_all(Workers& readers, std::unique_ptr<Tail> tail, Milliseconds poll_interval) {
+std::unique_ptr<Subscription> subscribe_to_all(Workers& readers, std::unique_ptr<Tail> tail,
+                                               Milliseconds poll_interval) {
   return std::make_unique<AllSubscription>(readers, std::move(tail), poll_interval);
 }
 

@@ -109,8 +109,8 @@ bool Tail::look_back(Connection& connection) {
   }
   const std::size_t limit = page_events_;
   auto late = decode_events(
-      table_->shape, connection.query(table_->statements.in_ranges, {low.take(), high.take(),
-                                                                     binary_integer(static_cast<std::int64_t>(limit))}));
+      table_->shape, connection.query(table_->statements.in_ranges,
+                                      {low.take(), high.take(), binary_integer(static_cast<std::int64_t>(limit))}));
   const bool complete = late.size() < limit;
   fit_page(late);
   offer_all(connection, std::move(late));
@@ -179,8 +179,9 @@ void Tail::offer(Connection& connection, RecordedEvent event) {
   if (!before && !is_final(event.position)) return;  // it stays a hole and is offered again
   if (!before) {
     counters_->gaps++;
-    log::warning("a revision is missing in the event table",
-                 {{"table", table_->shape.label}, {"stream", event.stream}, {"before", std::to_string(event.revision)}});
+    log::warning(
+        "a revision is missing in the event table",
+        {{"table", table_->shape.label}, {"stream", event.stream}, {"before", std::to_string(event.revision)}});
     return deliver(std::move(event));
   }
   for (auto missing = before->rbegin(); missing != before->rend(); ++missing) {

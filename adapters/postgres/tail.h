@@ -17,7 +17,7 @@ namespace twinstream::postgres {
 
 /// What the nets under the tail caught, over all tails of a log.
 struct TailCounters {
-  std::atomic<std::uint64_t> filled{0};     ///< events delivered early because a later revision of their stream was seen
+  std::atomic<std::uint64_t> filled{0};  ///< events delivered early because a later revision of their stream was seen
   std::atomic<std::uint64_t> recovered{0};  ///< events that the fence had missed and the audit of heads found
   std::atomic<std::uint64_t> gaps{0};       ///< events delivered although their predecessor does not exist
 };
@@ -29,18 +29,20 @@ struct TailSettings {
   std::size_t remembered_streams = 1'000'000;
 };
 
-/// Reads the global order so that nothing committed is left out, delivering rows as soon as they are visible (eager) and
-/// moving its low mark, the checkpoint, only behind a closed fence. Within a stream it delivers by revision: an event
-/// waits for its predecessors. Not thread safe; each poll may use another connection.
+/// Reads the global order so that nothing committed is left out, delivering rows as soon as they are visible (eager)
+/// and moving its low mark, the checkpoint, only behind a closed fence. Within a stream it delivers by revision: an
+/// event waits for its predecessors. Not thread safe; each poll may use another connection.
 ///
 /// Two nets do not rely on the fence. An event whose predecessor was not delivered makes the tail read the stream back.
 /// An audit compares the heads of all streams with what was delivered; rows of other writers that slipped under the low
 /// mark (positions drawn early, cached sequences, restored rows) are delivered with a warning.
 class Tail {
  public:
-  Tail(std::shared_ptr<const Table> table, std::shared_ptr<TailCounters> counters, TailSettings settings, Position after);
+  Tail(std::shared_ptr<const Table> table, std::shared_ptr<TailCounters> counters, TailSettings settings,
+       Position after);
 
-  /// Throws DatabaseError; nothing is lost by that, the next poll goes on.
+  /// Throws DatabaseError; nothing is lost by that, the next poll goes on. As long as the end at which to start is not
+  /// known, the checkpoint is Position::end().
   SubscriptionPage poll(Connection& connection);
 
  private:
@@ -70,9 +72,9 @@ class Tail {
   const std::shared_ptr<TailCounters> counters_;
   const TailSettings settings_;
 
-  std::uint64_t low_;       ///< everything at or before it is final and was delivered
-  std::uint64_t edge_;      ///< every row in (low_, edge_] that was visible has been looked at
-  bool started_;            ///< false: wants to start at the end, which is not known yet
+  std::uint64_t low_;        ///< everything at or before it is final and was delivered
+  std::uint64_t edge_;       ///< every row in (low_, edge_] that was visible has been looked at
+  bool started_;             ///< false: wants to start at the end, which is not known yet
   DeliveredPositions seen_;  ///< above low_
   DeliveredHeads heads_;
   std::optional<Fence> fence_;

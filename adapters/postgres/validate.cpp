@@ -99,11 +99,13 @@ Result<std::vector<std::string>> stream_key(const Shape& shape, const std::strin
   if (stream.empty()) return reject("the stream name is empty");
   auto values = shape.name.values(stream);
   if (!values) {
-    return reject("stream " + stream + " does not fit the template \"" + shape.name.text() + "\" of table " + shape.label);
+    return reject("stream " + stream + " does not fit the template \"" + shape.name.text() + "\" of table " +
+                  shape.label);
   }
   for (std::size_t i = 0; i < values->size(); ++i) {
     const auto complaint = unfit_value(shape.stream[i], (*values)[i]);
-    if (complaint) return reject("stream " + stream + ": the part for column \"" + shape.stream[i].name + "\" " + *complaint);
+    if (complaint)
+      return reject("stream " + stream + ": the part for column \"" + shape.stream[i].name + "\" " + *complaint);
   }
   return std::move(*values);
 }

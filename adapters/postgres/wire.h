@@ -17,7 +17,15 @@ std::string binary_timestamp(Timestamp time);    ///< timestamptz
 /// A one-dimensional array parameter.
 class BinaryArray {
  public:
-  enum class Type : std::uint32_t { boolean = 16, bytea = 17, int8 = 20, int4 = 23, text = 25, timestamptz = 1184, uuid = 2950 };
+  enum class Type : std::uint32_t {
+    boolean = 16,
+    bytea = 17,
+    int8 = 20,
+    int4 = 23,
+    text = 25,
+    timestamptz = 1184,
+    uuid = 2950
+  };
 
   explicit BinaryArray(Type type) : type_(type) {}
 
@@ -39,7 +47,8 @@ class BinaryArray {
 
 /// `\x6869` -> `hi`; nothing when it is not of that form.
 std::optional<std::string> parse_bytea(std::string_view text);
-/// `2024-03-01 12:00:00.123456+00`, or without zone, which is read as UTC. Nothing for infinity and times before Christ.
+/// `2024-03-01 12:00:00.123456+00`, or without zone, which is read as UTC. Nothing for infinity and times before
+/// Christ.
 std::optional<Timestamp> parse_timestamp(std::string_view text);
 
 /// `a"b` -> `"a""b"`

@@ -60,8 +60,9 @@ Result<EventStoreServerOptions> server_options(const SinkCommand& command) {
   }
   if (!command.insecure && !is_loopback(listen.host)) {
     return Failure{FailureCode::rejected,
-                   "--listen " + command.listen + " is reachable from other machines, without encryption or "
-                   "passwords: add --insecure if that is meant",
+                   "--listen " + command.listen +
+                       " is reachable from other machines, without encryption or "
+                       "passwords: add --insecure if that is meant",
                    {}};
   }
   return EventStoreServerOptions{listen.host, listen.port, advertise.host, advertise.port};

@@ -153,15 +153,6 @@ Awaitable<bool> Mirror::drain(std::chrono::nanoseconds limit) {
   co_return co_await wait_until(changed_, clock_, limit, [this] { return idle(); });
 }
 
-Awaitable<Result<Done>> Mirror::resume(std::string name, Done done) {
-  auto cleared = co_await control_.clear_divergence(name);
-  if (!cleared) co_return cleared.failure();
-  set_aside_.erase(name);
-  metrics_.gauge("twinstream_streams_set_aside", static_cast<double>(set_aside_.size()));
-  carry_state(std::move(name), std::move(done));
-  co_return twinstream::Done{};
-}
-
 std::chrono::nanoseconds Mirror::lag() const {
   auto oldest = std::chrono::nanoseconds::max();
   for (const Stream* stream : recent_) {

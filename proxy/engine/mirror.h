@@ -89,9 +89,6 @@ class Mirror {
   /// Waits until the whole of the mirror is idle; false after `limit`.
   Awaitable<bool> drain(std::chrono::nanoseconds limit);
 
-  /// Takes a stream back into service after its cause was mended, and carries it.
-  Awaitable<Result<twinstream::Done>> resume(std::string stream, Done done);
-
   const std::map<std::string, Divergence>& set_aside() const { return set_aside_; }
   std::size_t pending_events() const { return pending_events_; }
   std::uint64_t mirrored_events() const { return mirrored_events_; }  ///< since the start

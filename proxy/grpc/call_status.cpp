@@ -59,9 +59,9 @@ CallStatus missing_metadata_property(std::string_view property) {
 
 CallStatus wrong_expected_version(std::string_view stream, ExpectedRevision expected, const Failure& failure) {
   const std::string actual = failure.actual ? std::to_string(*failure.actual) : "-1";
-  auto status = stream_exception(StatusCode::failed_precondition, "wrong-expected-version",
-                                 "WrongExpectedVersion: expected " + version_text(expected) + ", actual " + actual,
-                                 stream);
+  auto status =
+      stream_exception(StatusCode::failed_precondition, "wrong-expected-version",
+                       "WrongExpectedVersion: expected " + version_text(expected) + ", actual " + actual, stream);
   status.trailers.emplace_back("expected-version", version_text(expected));
   status.trailers.emplace_back("actual-version", actual);
   return status;

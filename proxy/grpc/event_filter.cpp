@@ -43,7 +43,8 @@ Parsed<EventFilter> EventFilter::parse(const wire::streams::ReadReq::Options::Fi
 Result<bool> EventFilter::matches(const RecordedEvent& recorded) const {
   const std::string& text = on_stream_ ? recorded.stream : recorded.event.type;
   if (!expression_) {
-    return std::any_of(prefixes_.begin(), prefixes_.end(), [&](const auto& prefix) { return text.starts_with(prefix); });
+    return std::any_of(prefixes_.begin(), prefixes_.end(),
+                       [&](const auto& prefix) { return text.starts_with(prefix); });
   }
   try {
     return boost::regex_search(text, expression_->regex);

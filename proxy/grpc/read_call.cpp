@@ -125,7 +125,8 @@ class ReadCall final : public grpc::ServerBidiReactor<streams::ReadReq, streams:
   /// The waiting coroutine, if what it waits for has happened.
   std::optional<Completion<Done>> take_waiter() {
     // A write under way uses its response, so even a broken call waits for the write's end.
-    const bool happened = limit_ == everything ? waiting_.empty() && half_closed_ : waiting_.size() <= limit_ || broken_;
+    const bool happened =
+        limit_ == everything ? waiting_.empty() && half_closed_ : waiting_.size() <= limit_ || broken_;
     return happened ? std::exchange(waiter_, std::nullopt) : std::nullopt;
   }
 

@@ -37,7 +37,8 @@ Failed parse_all_start(const Options::AllOptions& options, ReadPlan& plan) {
     case Options::AllOptions::kPosition: break;
   }
   plan.position = {options.position().commit_position(), options.position().prepare_position()};
-  if (plan.position.commit < plan.position.prepare) return unknown("the commit position lies before the prepare position");
+  if (plan.position.commit < plan.position.prepare)
+    return unknown("the commit position lies before the prepare position");
   if (out_of_range(plan.position.commit) || out_of_range(plan.position.prepare)) {
     return unknown("the start position is out of range");
   }
@@ -88,8 +89,8 @@ Parsed<ReadPlan> ReadPlan::parse(const wire::streams::ReadReq& request) {
   ReadPlan plan;
   Failed failed = parse_what(options, plan);
   if (!failed && options.has_filter()) failed = parse_filter(options.filter(), plan);
-  if (!failed) failed = options.has_stream() ? parse_stream_start(options.stream(), plan)
-                                             : parse_all_start(options.all(), plan);
+  if (!failed)
+    failed = options.has_stream() ? parse_stream_start(options.stream(), plan) : parse_all_start(options.all(), plan);
   if (failed) return std::move(*failed);
   return plan;
 }

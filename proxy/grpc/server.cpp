@@ -36,8 +36,8 @@ std::string reason_not_to_listen(const EventStoreServerOptions& options) {
   namespace ip = boost::asio::ip;
   boost::asio::io_context context;
   boost::system::error_code error;
-  const auto found = ip::tcp::resolver(context).resolve(options.host, std::to_string(options.port),
-                                                        ip::tcp::resolver::passive, error);
+  const auto found =
+      ip::tcp::resolver(context).resolve(options.host, std::to_string(options.port), ip::tcp::resolver::passive, error);
   if (error) return error.message();
   ip::tcp::acceptor acceptor(context);
   acceptor.open(found.begin()->endpoint().protocol(), error);
@@ -72,7 +72,8 @@ class Server final : public EventStoreServer {
     builder.RegisterService(service_.get());
     server_ = builder.BuildAndStart();
     if (!server_ || bound == 0) {
-      return Failure{FailureCode::unavailable, "cannot listen on " + address + ": " + reason_not_to_listen(options), {}};
+      return Failure{
+          FailureCode::unavailable, "cannot listen on " + address + ": " + reason_not_to_listen(options), {}};
     }
     port_ = static_cast<std::uint16_t>(bound);
     door_.node.advertise(options.advertise_host.empty() ? options.host : options.advertise_host,

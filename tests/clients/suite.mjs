@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 
-import { startSink } from "./sink.mjs";
+import { deleteDirectory, startSink, temporaryDirectory } from "./sink.mjs";
 
 const text = (event) => event.data.n;
 
@@ -13,6 +13,7 @@ export function clientSuite(name, library, dialect) {
   const numbers = (...values) => values.map((n) => number(n));
 
   describe(name, () => {
+    let directory;
     let sink;
     let client;
     const fresh = (category = "order") => `${category}-${randomUUID()}`;
@@ -37,12 +38,14 @@ export function clientSuite(name, library, dialect) {
     };
 
     before(async () => {
-      sink = await startSink();
+      directory = await temporaryDirectory();
+      sink = await startSink(directory);
       client = dialect.connect(sink.url);
     });
     after(async () => {
       await client.dispose();
       assert.equal(await sink.stop(), 0);
+      await deleteDirectory(directory);
     });
 
     test("an appended event comes back as it was", async () => {

@@ -12,9 +12,10 @@ class EmbeddedFixture final : public LogFixture {
   std::unique_ptr<EmbeddedLog> log_ = open_log(directory_.path());
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Embedded, EventLogContract,
-    ::testing::Values(LogUnderTest{"InADirectory", [] { return std::make_unique<EmbeddedFixture>(); }}), log_name);
+INSTANTIATE_TEST_SUITE_P(Embedded, EventLogContract,
+                         ::testing::Values(LogUnderTest{"InADirectory",
+                                                        [] { return std::make_unique<EmbeddedFixture>(); }}),
+                         log_name);
 
 }  // namespace
 }  // namespace twinstream::contract

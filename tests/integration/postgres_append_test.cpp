@@ -18,8 +18,8 @@ void expect_contiguous(const PostgresConfig& config) {
   auto connection = connect(config);
   const std::string key = config.mapped ? "aggregate_type || '-' || aggregate_id" : "stream";
   const std::string revision = config.mapped ? "version - 1" : "revision";
-  const auto rows = connection.script("select count(*) from (select " + key + " as stream, count(*) as events, min(" + revision +
-                                      ") as first, max(" + revision + ") as last from " + table_of(config) +
+  const auto rows = connection.script("select count(*) from (select " + key + " as stream, count(*) as events, min(" +
+                                      revision + ") as first, max(" + revision + ") as last from " + table_of(config) +
                                       " group by 1) s where first <> 0 or last <> events - 1");
   EXPECT_EQ(rows.integer(0, 0), 0) << "streams with holes";
 }
@@ -41,8 +41,10 @@ TEST(GroupCommit, ARequestThatTheTableRefusesFailsAlone) {
   const auto answers = run_together(std::move(appends));
   for (int i = 0; i < 60; ++i) {
     const auto& answer = answers[static_cast<std::size_t>(i)];
-    if (i % 20 == 7) EXPECT_TRUE(answer.failed_with(FailureCode::rejected));
-    else EXPECT_TRUE(answer.ok()) << answer.failure().reason;
+    if (i % 20 == 7)
+      EXPECT_TRUE(answer.failed_with(FailureCode::rejected));
+    else
+      EXPECT_TRUE(answer.ok()) << answer.failure().reason;
   }
   EXPECT_EQ(rows_in(config), 57);
   expect_contiguous(config);
@@ -68,9 +70,12 @@ TEST(GroupCommit, ConcurrentWritersWithConflictsLeaveNoHoles) {
       }
       const auto answers = run_together(std::move(appends));
       for (std::size_t i = 0; i < answers.size(); ++i) {
-        if (answers[i].ok()) written += static_cast<std::int64_t>(sizes[i]);
-        else if (answers[i].failed_with(FailureCode::wrong_expected_revision)) ++conflicts;
-        else ADD_FAILURE() << answers[i].failure().reason;
+        if (answers[i].ok())
+          written += static_cast<std::int64_t>(sizes[i]);
+        else if (answers[i].failed_with(FailureCode::wrong_expected_revision))
+          ++conflicts;
+        else
+          ADD_FAILURE() << answers[i].failure().reason;
       }
     }
   };
@@ -90,10 +95,14 @@ TEST(GroupCommit, AnIdThatBelongsToAnotherEventIsAConflict) {
     ASSERT_TRUE(run(log->append({"contact-1", ExpectedRevision::no_stream(), {first}})).ok());
     Event other = first;
     other.data = R"({"a": 2})";
-    EXPECT_TRUE(run(log->append({"contact-2", ExpectedRevision::any(), {first}})).failed_with(FailureCode::id_conflict));
-    EXPECT_TRUE(run(log->append({"contact-1", ExpectedRevision::any(), {other}})).failed_with(FailureCode::id_conflict));
-    EXPECT_TRUE(run(log->append({"contact-1", ExpectedRevision::no_stream(), {other}})).failed_with(FailureCode::id_conflict));
-    EXPECT_TRUE(run(log->append({"contact-1", ExpectedRevision::exact(0), {first}})).failed_with(FailureCode::id_conflict));
+    EXPECT_TRUE(
+        run(log->append({"contact-2", ExpectedRevision::any(), {first}})).failed_with(FailureCode::id_conflict));
+    EXPECT_TRUE(
+        run(log->append({"contact-1", ExpectedRevision::any(), {other}})).failed_with(FailureCode::id_conflict));
+    EXPECT_TRUE(
+        run(log->append({"contact-1", ExpectedRevision::no_stream(), {other}})).failed_with(FailureCode::id_conflict));
+    EXPECT_TRUE(
+        run(log->append({"contact-1", ExpectedRevision::exact(0), {first}})).failed_with(FailureCode::id_conflict));
     EXPECT_EQ(rows_in(config), 1);
   }
 }
@@ -139,8 +148,8 @@ TEST(GroupCommit, WithoutAnIndexOverIdsRepetitionsAreFoundInTheirStream) {
   const Cleanup cleanup(config);
   const auto log = open_log(config);
   const std::vector<Event> events{event(), event()};
-  for (const auto& expected : {ExpectedRevision::no_stream(), ExpectedRevision::any(), ExpectedRevision::stream_exists(),
-                               ExpectedRevision::no_stream()}) {
+  for (const auto& expected : {ExpectedRevision::no_stream(), ExpectedRevision::any(),
+                               ExpectedRevision::stream_exists(), ExpectedRevision::no_stream()}) {
     const auto answer = run(log->append({"contact-1", expected, events}));
     ASSERT_TRUE(answer.ok()) << answer.failure().reason;
     EXPECT_EQ(answer->revision, 1u);
@@ -213,8 +222,10 @@ class LegacyWriter {
     for (int done = 0; done < inserts;) {
       const std::string id = std::to_string(random() % static_cast<unsigned>(streams));
       try {
-        connection.script("insert into " + table_of(config) + " (aggregate_type, aggregate_id, version, event_id, kind, payload) "
-                          "select 'contact', '" + id + "', coalesce(max(version), 0) + 1, gen_random_uuid(), 'legacy', '{}' from " +
+        connection.script("insert into " + table_of(config) +
+                          " (aggregate_type, aggregate_id, version, event_id, kind, payload) "
+                          "select 'contact', '" +
+                          id + "', coalesce(max(version), 0) + 1, gen_random_uuid(), 'legacy', '{}' from " +
                           table_of(config) + " where aggregate_type = 'contact' and aggregate_id = '" + id + "'");
         ++done;
       } catch (const DatabaseError& error) {
@@ -238,12 +249,15 @@ TEST(GroupCommit, ALegacyWriterWhoTakesNoLocksCostsNothing) {
       std::vector<Awaitable<Result<Appended>>> appends;
       for (int i = 0; i < 20; ++i) {
         const std::string group = "{\"group\": \"" + std::to_string(round) + "." + std::to_string(i) + "\"}";
-        appends.push_back(log->append({"contact-" + std::to_string(i % streams), ExpectedRevision::any(),
+        appends.push_back(log->append({"contact-" + std::to_string(i % streams),
+                                       ExpectedRevision::any(),
                                        {event(group, "ours"), event(group, "ours"), event(group, "ours")}}));
       }
       for (const auto& answer : run_together(std::move(appends))) {
-        if (answer.ok()) written += 3;
-        else EXPECT_TRUE(answer.failed_with(FailureCode::unavailable)) << answer.failure().reason;
+        if (answer.ok())
+          written += 3;
+        else
+          EXPECT_TRUE(answer.failed_with(FailureCode::unavailable)) << answer.failure().reason;
       }
     }
   }
@@ -263,7 +277,8 @@ TEST(GroupCommit, AnOpenLegacyTransactionBlocksOnlyItsOwnStream) {
   const Cleanup cleanup(config);
   const auto log = open_log(config);
   auto legacy = connect(config);
-  legacy.script("begin; insert into " + table_of(config) + " (aggregate_type, aggregate_id, version, event_id, kind, payload) "
+  legacy.script("begin; insert into " + table_of(config) +
+                " (aggregate_type, aggregate_id, version, event_id, kind, payload) "
                 "values ('contact', 'blocked', 1, gen_random_uuid(), 'legacy', '{}')");
   std::vector<Awaitable<Result<Appended>>> appends;
   appends.push_back(log->append({"contact-free", ExpectedRevision::any(), {event()}}));

@@ -122,8 +122,10 @@ TEST(ServeLock, ASecondOneIsRefusedAndToldWhoServes) {
   EXPECT_TRUE(first->held());
   const auto second = ServeLock::acquire(config, std::chrono::milliseconds(50));
   ASSERT_TRUE(second.failed_with(FailureCode::rejected));
-  EXPECT_NE(second.failure().reason.find("connected from 127.0.0.1 since 20"), std::string::npos) << second.failure().reason;
-  EXPECT_TRUE(ServeLock::acquire(fresh_config(), std::chrono::milliseconds(50)).ok()) << "another schema is another lock";
+  EXPECT_NE(second.failure().reason.find("connected from 127.0.0.1 since 20"), std::string::npos)
+      << second.failure().reason;
+  EXPECT_TRUE(ServeLock::acquire(fresh_config(), std::chrono::milliseconds(50)).ok())
+      << "another schema is another lock";
 }
 
 TEST(ServeLock, EndsWithItsHolder) {
@@ -138,8 +140,9 @@ TEST(ServeLock, AKilledConnectionIsNoticedAndFreesTheLock) {
   const auto first = value_of(ServeLock::acquire(config));
   auto killer_config = config;
   killer_config.url = cluster_url();
-  connect(killer_config).script("select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = '" +
-                                config.control_schema + "'");
+  connect(killer_config)
+      .script("select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = '" +
+              config.control_schema + "'");
   EXPECT_FALSE(first->held());
   EXPECT_TRUE(ServeLock::acquire(config).ok());
   EXPECT_FALSE(first->held());

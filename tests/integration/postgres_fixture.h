@@ -76,15 +76,17 @@ class Cleanup {
 };
 
 /// A table as a backend would have made it: two key columns, versions from 1, jsonb.
-inline PostgresConfig mapped_config(const std::string& columns =
-                                        "seq bigserial primary key, aggregate_type text not null, aggregate_id text not "
-                                        "null, version integer not null, event_id uuid not null unique, kind text not "
-                                        "null, payload jsonb not null, meta jsonb, at timestamptz not null default now(), "
-                                        "unique (aggregate_type, aggregate_id, version)") {
+inline PostgresConfig mapped_config(
+    const std::string& columns =
+        "seq bigserial primary key, aggregate_type text not null, aggregate_id text not "
+        "null, version integer not null, event_id uuid not null unique, kind text not "
+        "null, payload jsonb not null, meta jsonb, at timestamptz not null default now(), "
+        "unique (aggregate_type, aggregate_id, version)") {
   PostgresConfig config = fresh_config();
   const std::string schema = unique_name("backend");
   auto connection = connect(config);
-  connection.script("create schema " + in_quotes(schema) + "; create table " + in_quotes(schema) + ".events (" + columns + ")");
+  connection.script("create schema " + in_quotes(schema) + "; create table " + in_quotes(schema) + ".events (" +
+                    columns + ")");
   MappedTable mapped;
   mapped.table = schema + ".events";
   mapped.stream_columns = {"aggregate_type", "aggregate_id"};

@@ -1,7 +1,6 @@
-#include "adapters/postgres/preflight.h"
-
 #include <gtest/gtest.h>
 
+#include "adapters/postgres/preflight.h"
 #include "tests/integration/postgres_fixture.h"
 
 namespace twinstream::test {
@@ -96,7 +95,8 @@ TEST(Preflight, ATableWithoutAUniqueRevisionIsRefused) {
   const auto config = mapped_config(good_columns);
   const Cleanup cleanup(config);
   expect_text(refusals(config), "unique index");
-  connect(config).script("create unique index on " + table_of(config) + " (aggregate_type, aggregate_id, version) where version > 5");
+  connect(config).script("create unique index on " + table_of(config) +
+                         " (aggregate_type, aggregate_id, version) where version > 5");
   expect_text(refusals(config), "unique index");
   connect(config).script("create unique index on " + table_of(config) + " (version, aggregate_id, aggregate_type)");
   EXPECT_EQ(refusals(config), "");
@@ -162,19 +162,23 @@ TEST(Preflight, RowsThatTheReaderWouldNeverReachAreRefused) {
 TEST(Preflight, IdsThatAreNoUuidsAreWarnedOf) {
   const auto config = mapped_config(with(good_columns, "uuid", "text") + unique_revision);
   const Cleanup cleanup(config);
-  connect(config).script("insert into " + table_of(config) + " (aggregate_type, aggregate_id, version, event_id, kind, payload) "
-                         "values ('c', '1', 1, 'evt_1', 'k', '{}'), ('c', '1', 2, upper(gen_random_uuid()::text), 'k', '{}')");
+  connect(config).script(
+      "insert into " + table_of(config) +
+      " (aggregate_type, aggregate_id, version, event_id, kind, payload) "
+      "values ('c', '1', 1, 'evt_1', 'k', '{}'), ('c', '1', 2, upper(gen_random_uuid()::text), 'k', '{}')");
   expect_text(warnings(config), "1 of the newest ids are no UUIDs");
   expect_text(warnings(config), "in upper case");
 }
 
 TEST(Preflight, MissingIdIndexTriggersAndUnfilledColumnsAreWarnedOf) {
-  const auto config = mapped_config(with(good_columns, "not null unique, kind", "not null, tenant text not null, kind") + unique_revision);
+  const auto config = mapped_config(
+      with(good_columns, "not null unique, kind", "not null, tenant text not null, kind") + unique_revision);
   const Cleanup cleanup(config);
   const std::string schema = table_of(config).substr(0, table_of(config).find(".events"));
-  connect(config).script("create function " + schema + ".f() returns trigger language plpgsql as 'begin return new; end';"
-                         "create trigger audit_trail before insert on " + table_of(config) + " for each row execute function " +
-                         schema + ".f()");
+  connect(config).script("create function " + schema +
+                         ".f() returns trigger language plpgsql as 'begin return new; end';"
+                         "create trigger audit_trail before insert on " +
+                         table_of(config) + " for each row execute function " + schema + ".f()");
   const auto text = warnings(config);
   expect_text(text, "no index starts with \"event_id\"");
   expect_text(text, "audit_trail");
@@ -186,9 +190,9 @@ TEST(Preflight, RowSecurityThatHidesRowsIsRefused) {
   const Cleanup cleanup(config);
   const std::string role = unique_name("reader");
   const std::string schema = table_of(config).substr(0, table_of(config).find(".events"));
-  connect(config).script("create role " + in_quotes(role) + " login password 'secret'; grant usage on schema " + schema + " to " +
-                         in_quotes(role) + "; grant select on " + table_of(config) + " to " + in_quotes(role) +
-                         "; alter table " + table_of(config) + " enable row level security");
+  connect(config).script("create role " + in_quotes(role) + " login password 'secret'; grant usage on schema " +
+                         schema + " to " + in_quotes(role) + "; grant select on " + table_of(config) + " to " +
+                         in_quotes(role) + "; alter table " + table_of(config) + " enable row level security");
   auto reader = config;
   const auto at = reader.url.find('@');
   reader.url = "postgresql://" + role + ":secret" + reader.url.substr(at);

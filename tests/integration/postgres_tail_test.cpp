@@ -54,8 +54,9 @@ void follow_until(Subscription& subscription, Delivered& delivered, std::functio
 std::string insert(const PostgresConfig& config, const std::string& id, int revision,
                    std::optional<std::int64_t> position = {}) {
   const std::string seq = position ? std::to_string(*position) : "default";
-  return "insert into " + table_of(config) + " (seq, aggregate_type, aggregate_id, version, event_id, kind, payload) values (" +
-         seq + ", 'contact', '" + id + "', " + std::to_string(revision + 1) + ", gen_random_uuid(), 'legacy', '{}')";
+  return "insert into " + table_of(config) +
+         " (seq, aggregate_type, aggregate_id, version, event_id, kind, payload) values (" + seq + ", 'contact', '" +
+         id + "', " + std::to_string(revision + 1) + ", gen_random_uuid(), 'legacy', '{}')";
 }
 
 class Tail : public ::testing::Test {
@@ -217,9 +218,10 @@ TEST_F(Tail, ResumingFromAnyCheckpointUnderLoadLosesNothing) {
 
 TEST_F(Tail, ALongHistoryComesInPagesAndInOrder) {
   open();
-  connect(config_).script("insert into " + table_of(config_) +
-                          " (aggregate_type, aggregate_id, version, event_id, kind, payload) select 'contact', (n % 37)::text, "
-                          "n / 37 + 1, gen_random_uuid(), 'old', '{}' from generate_series(0, 3699) n order by n");
+  connect(config_).script(
+      "insert into " + table_of(config_) +
+      " (aggregate_type, aggregate_id, version, event_id, kind, payload) select 'contact', (n % 37)::text, "
+      "n / 37 + 1, gen_random_uuid(), 'old', '{}' from generate_series(0, 3699) n order by n");
   const auto subscription = log_->subscribe_all(Position::start());
   follow_until(*subscription, delivered_, [&] { return delivered_.checkpoint.commit == 3'700; });
   EXPECT_EQ(delivered_.events.size(), 3'700u);

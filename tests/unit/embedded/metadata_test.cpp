@@ -1,5 +1,4 @@
 #include "adapters/embedded/stream_metadata.h"
-
 #include "tests/unit/embedded/embedded_fixture.h"
 
 namespace twinstream {

@@ -96,9 +96,9 @@ TEST_F(DoorAppend, minus_one_as_an_exact_revision_is_no_stream) {
 
 TEST_F(DoorAppend, a_repetition_answers_the_same_and_writes_nothing) {
   write("exact", 1);
-  for (const auto& [stream, expected] : std::map<std::string, ExpectedRevision>{
-           {"none", ExpectedRevision::no_stream()}, {"exact", ExpectedRevision::exact(0)},
-           {"any", ExpectedRevision::any()}}) {
+  for (const auto& [stream, expected] : std::map<std::string, ExpectedRevision>{{"none", ExpectedRevision::no_stream()},
+                                                                                {"exact", ExpectedRevision::exact(0)},
+                                                                                {"any", ExpectedRevision::any()}}) {
     const auto events = several(2);
     const auto first = append(stream, expected, events).response.success();
     write(stream, 1);

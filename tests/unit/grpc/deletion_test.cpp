@@ -38,9 +38,11 @@ TEST_F(DoorDeletion, stream_exists_does_not_fit_a_deleted_stream) {
 }
 
 TEST_F(DoorDeletion, deleting_a_missing_stream_is_a_conflict_with_actual_version_minus_one) {
-  for (const auto& [expected, text] : std::vector<std::pair<ExpectedRevision, std::string>>{
-           {ExpectedRevision::any(), "-2"}, {ExpectedRevision::no_stream(), "-1"},
-           {ExpectedRevision::stream_exists(), "-4"}, {ExpectedRevision::exact(5), "5"}}) {
+  for (const auto& [expected, text] :
+       std::vector<std::pair<ExpectedRevision, std::string>>{{ExpectedRevision::any(), "-2"},
+                                                             {ExpectedRevision::no_stream(), "-1"},
+                                                             {ExpectedRevision::stream_exists(), "-4"},
+                                                             {ExpectedRevision::exact(5), "5"}}) {
     const auto answer = soft_delete("s", expected);
     EXPECT_EQ(answer.status.error_code(), StatusCode::FAILED_PRECONDITION);
     EXPECT_EQ(answer.trailer("exception"), "wrong-expected-version");
@@ -83,8 +85,8 @@ TEST_F(DoorDeletion, a_tombstoned_stream_cannot_be_read_or_written) {
     EXPECT_EQ(found.trailer("exception"), "stream-deleted");
     EXPECT_EQ(found.trailer("stream-name"), name);
   }
-  for (const auto expected : {ExpectedRevision::any(), ExpectedRevision::no_stream(),
-                              ExpectedRevision::stream_exists(), ExpectedRevision::exact(0)}) {
+  for (const auto expected : {ExpectedRevision::any(), ExpectedRevision::no_stream(), ExpectedRevision::stream_exists(),
+                              ExpectedRevision::exact(0)}) {
     EXPECT_EQ(append("s", expected, several(1)).trailer("exception"), "stream-deleted");
     EXPECT_EQ(soft_delete("s", expected).trailer("exception"), "stream-deleted");
     EXPECT_EQ(tombstone("s", expected).trailer("exception"), "stream-deleted");

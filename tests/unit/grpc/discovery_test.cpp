@@ -17,8 +17,7 @@ namespace features = event_store::client::server_features;
 TEST_F(DoorDiscovery, the_methods_are_told_in_lower_case_with_a_version_of_three_parts) {
   features::SupportedMethods methods;
   grpc::ClientContext context;
-  ASSERT_TRUE(
-      features::ServerFeatures::NewStub(channel_)->GetSupportedMethods(&context, wire::Empty(), &methods).ok());
+  ASSERT_TRUE(features::ServerFeatures::NewStub(channel_)->GetSupportedMethods(&context, wire::Empty(), &methods).ok());
   EXPECT_EQ(methods.event_store_server_version(), "23.10.8");
   bool batch = false;
   for (const auto& method : methods.methods()) {

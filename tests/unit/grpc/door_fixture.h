@@ -236,7 +236,8 @@ class DoorTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   boost::asio::io_context context_;
-  std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_{context_.get_executor()};
+  std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_{
+      context_.get_executor()};
   std::vector<std::thread> threads_ = [this] {
     std::vector<std::thread> threads;
     for (int i = 0; i < 2; ++i) threads.emplace_back([this] { context_.run(); });

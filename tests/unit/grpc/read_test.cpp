@@ -245,8 +245,9 @@ TEST_F(DoorRead, starts_that_mean_nothing_fail_unknown) {
 
 TEST_F(DoorRead, links_are_resolved_to_their_target_when_asked) {
   write("target", 2);
-  append("links", ExpectedRevision::any(), {proposed("1@target", "$>"), proposed("9@target", "$>"),
-                                            proposed("0@missing", "$>"), proposed("no link", "$>")});
+  append(
+      "links", ExpectedRevision::any(),
+      {proposed("1@target", "$>"), proposed("9@target", "$>"), proposed("0@missing", "$>"), proposed("no link", "$>")});
   auto request = read_request("links");
   EXPECT_EQ(read(request).responses.at(0).event().event().metadata().at("type"), "$>");
   request.mutable_options()->set_resolve_links(true);
@@ -281,8 +282,8 @@ TEST_F(DoorRead, a_large_event_is_read_back) {
   ASSERT_TRUE(append("s", ExpectedRevision::any(), {proposed(large)}).response.has_success());
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(17 << 20);
-  stub_ = streams::Streams::NewStub(
-      grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments));
+  stub_ =
+      streams::Streams::NewStub(grpc::CreateCustomChannel(address(), grpc::InsecureChannelCredentials(), arguments));
   EXPECT_EQ(read(read_request("s")).responses.at(0).event().event().data(), large);
 }
 

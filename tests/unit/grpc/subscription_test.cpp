@@ -82,8 +82,7 @@ TEST_F(DoorSubscription, checkpoints_come_and_resuming_from_one_loses_and_repeat
   std::vector<std::uint64_t> wanted;
   for (int i = 0; i < 40; ++i) {
     const bool is_wanted = i % 7 == 0;
-    const auto answer =
-        append("s", ExpectedRevision::any(), {proposed("{}", is_wanted ? "WantedType" : "OtherType")});
+    const auto answer = append("s", ExpectedRevision::any(), {proposed("{}", is_wanted ? "WantedType" : "OtherType")});
     if (is_wanted) wanted.push_back(answer.response.success().current_revision());
   }
   std::vector<std::uint64_t> found;

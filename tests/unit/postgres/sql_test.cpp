@@ -77,7 +77,8 @@ TEST(Sql, ABatchNamesEachStreamOnce) {
   streams.add(std::string_view("a"));
   streams.add(std::string_view("b"));
   EXPECT_EQ(parameters[0], streams.take());
-  BinaryArray stream_of_request(BinaryArray::Type::int4), kinds(BinaryArray::Type::int4), expected(BinaryArray::Type::int8);
+  BinaryArray stream_of_request(BinaryArray::Type::int4), kinds(BinaryArray::Type::int4),
+      expected(BinaryArray::Type::int8);
   for (const std::int32_t stream : {1, 2, 1}) stream_of_request.add(stream);
   for (const std::int32_t kind : {kind_any, kind_no_stream, kind_exact}) kinds.add(kind);
   for (const std::int64_t revision : {-1, -1, 7}) expected.add(revision);

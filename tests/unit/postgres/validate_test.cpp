@@ -47,7 +47,8 @@ TEST(Validate, NamesMustReadBackAsTheyWereWritten) {
   EXPECT_EQ(complaint(shape, event()), "");
   EXPECT_NE(complaint(shape, event(), "contact").find("does not fit the template"), std::string::npos);
   EXPECT_NE(complaint(shape, event(), "contact-42").find("UUID"), std::string::npos);
-  EXPECT_NE(complaint(shape, event(), "contact-550E8400-e29b-41d4-a716-446655440000").find("lower case"), std::string::npos);
+  EXPECT_NE(complaint(shape, event(), "contact-550E8400-e29b-41d4-a716-446655440000").find("lower case"),
+            std::string::npos);
   EXPECT_NE(complaint(shape, event(), "averylongkind-" + key).find("10 characters"), std::string::npos);
 }
 
@@ -66,7 +67,8 @@ TEST(Validate, JsonbTakesOnlyWhatItCanHold) {
   for (const auto& data : {"not json"s, ""s, "{} x"s, R"("\u0000")"s, R"("\ud800")"s, "\"\xff\""s, "\"a\0\""s}) {
     EXPECT_NE(complaint(shape, event(data)), "") << data;
   }
-  for (const auto& data : {"1"s, "null"s, R"({"a": [1.50, "ä"]})"s}) EXPECT_EQ(complaint(shape, event(data)), "") << data;
+  for (const auto& data : {"1"s, "null"s, R"({"a": [1.50, "ä"]})"s})
+    EXPECT_EQ(complaint(shape, event(data)), "") << data;
   Event binary = event("{}");
   binary.content_type = ContentType::binary;
   EXPECT_NE(complaint(shape, binary).find("binary"), std::string::npos);

@@ -28,7 +28,7 @@ TEST(Wire, AnArrayHasItsHeaderAndElements) {
   BinaryArray array(Type::text);
   array.add(std::string_view("hi"));
   array.add(std::string_view(""));
-  EXPECT_EQ(array.take(), bytes({0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 25, 0, 0, 0, 2, 0, 0, 0, 1,  // header
+  EXPECT_EQ(array.take(), bytes({0, 0, 0, 1, 0,   0,   0, 0, 0, 0, 0, 25, 0, 0, 0, 2, 0, 0, 0, 1,  // header
                                  0, 0, 0, 2, 'h', 'i', 0, 0, 0, 0}));
 }
 
@@ -36,7 +36,7 @@ TEST(Wire, AnArrayWithNullSaysSo) {
   BinaryArray array(Type::int4);
   array.add(std::int32_t{7});
   array.add_null();
-  EXPECT_EQ(array.take(), bytes({0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 23, 0, 0, 0, 2, 0, 0, 0, 1,  //
+  EXPECT_EQ(array.take(), bytes({0, 0, 0, 1, 0, 0, 0, 1, 0,   0,   0,   23, 0, 0, 0, 2, 0, 0, 0, 1,  //
                                  0, 0, 0, 4, 0, 0, 0, 7, 255, 255, 255, 255}));
 }
 
