@@ -14,6 +14,12 @@ Database::Database(const std::string& path, Mode mode) {
   }
   sqlite3_extended_result_codes(handle_, 1);
   sqlite3_busy_timeout(handle_, 5'000);
+  // In the place of SQLite's own checkpoints, which would run inside a commit.
+  auto remember = [](void* self, sqlite3*, const char*, int pages) {
+    static_cast<Database*>(self)->wal_pages_ = pages;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(handle_, remember, this);
 }
 
 Database::~Database() { sqlite3_close_v2(handle_); }

@@ -28,11 +28,14 @@ class Database {
   void execute(const char* sql);
   std::int64_t query_integer(const char* sql);
   bool in_transaction() const;
+  /// Length of the write-ahead log after the last commit. Nothing shortens it but the owner, by a checkpoint.
+  int wal_pages() const { return wal_pages_; }
   sqlite3* handle() const { return handle_; }
   [[noreturn]] void fail(const char* what) const;
 
  private:
   sqlite3* handle_ = nullptr;
+  int wal_pages_ = 0;
 };
 
 /// A prepared statement; Query runs it.

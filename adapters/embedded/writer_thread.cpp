@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::size_t jobs_per_commit = 2'000;
 constexpr std::size_t bytes_per_commit = 16 * 1024 * 1024;
+constexpr int checkpoint_pages = 4'000;
+constexpr int longest_wal_pages = 64'000;
 
 void fail_all(std::vector<JobQueue<StreamWriter>::JobPtr>& jobs, FailureCode code, const SqlError& error) {
   log::error("the embedded log could not commit", {{"reason", error.what()}});
@@ -20,7 +22,7 @@ WriterThread::WriterThread(const std::string& path, std::shared_ptr<CommitWatch>
     : database_(path, Database::Mode::write), commits_(std::move(commits)), queue_(max_jobs, max_bytes) {
   database_.execute("PRAGMA journal_mode = WAL");
   database_.execute("PRAGMA synchronous = FULL");
-  database_.execute("PRAGMA wal_autocheckpoint = 4000");
+  database_.execute("PRAGMA journal_size_limit = 67108864");
   database_.execute("PRAGMA cache_size = -65536");
   prepare_schema(database_);
   writer_ = std::make_unique<StreamWriter>(database_);
@@ -37,6 +39,18 @@ void WriterThread::loop() {
   for (auto jobs = queue_.take(jobs_per_commit, bytes_per_commit); !jobs.empty();
        jobs = queue_.take(jobs_per_commit, bytes_per_commit)) {
     commit_together(jobs);
+    checkpoint();
+  }
+}
+
+/// After the answers, so that nobody waits for it. A log that readers keep from starting anew makes them wait instead.
+void WriterThread::checkpoint() {
+  const int pages = database_.wal_pages();
+  if (pages < checkpoint_pages) return;
+  try {
+    database_.execute(pages < longest_wal_pages ? "PRAGMA wal_checkpoint(PASSIVE)" : "PRAGMA wal_checkpoint(RESTART)");
+  } catch (const SqlError& error) {
+    log::warning("the embedded log could not fold its write-ahead log", {{"reason", error.what()}});
   }
 }
 

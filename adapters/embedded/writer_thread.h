@@ -27,6 +27,7 @@ class WriterThread {
   void loop();
   void commit_together(Jobs& jobs);
   void roll_back();
+  void checkpoint();
 
   Database database_;
   std::unique_ptr<StreamWriter> writer_;

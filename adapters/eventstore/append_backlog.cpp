@@ -56,8 +56,8 @@ void AppendBacklog::finish(const PendingPtr& pending) {
 }
 
 std::vector<PendingPtr> AppendBacklog::expired(SteadyTime now) const {
-  const auto first_live =
-      std::find_if(pending_.begin(), pending_.end(), [now](const PendingPtr& pending) { return pending->deadline > now; });
+  const auto first_live = std::find_if(pending_.begin(), pending_.end(),
+                                       [now](const PendingPtr& pending) { return pending->deadline > now; });
   return {pending_.begin(), first_live};
 }
 

@@ -48,15 +48,15 @@ struct PendingAppend {
   std::size_t index = 0;  ///< in the gathering
 
   Stage stage = Stage::waiting;
-  bool maybe_written = false;     ///< was sent over a call that broke
+  bool maybe_written = false;            ///< was sent over a call that broke
   std::optional<std::uint64_t> log_end;  ///< a commit position that existed before it was first sent
-  std::uint64_t correlation = 0;  ///< of its batch, once sending
+  std::uint64_t correlation = 0;         ///< of its batch, once sending
   std::list<std::shared_ptr<PendingAppend>>::iterator place;
 };
 using PendingPtr = std::shared_ptr<PendingAppend>;
 
-/// All pending appends of one queue, in the order of their deadlines, and for every stream at most one that may be on its
-/// way. Not thread safe.
+/// All pending appends of one queue, in the order of their deadlines, and for every stream at most one that may be on
+/// its way. Not thread safe.
 class AppendBacklog {
  public:
   /// Deadlines must not decrease from one call to the next.

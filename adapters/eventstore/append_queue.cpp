@@ -52,8 +52,7 @@ Failure expiry(const PendingPtr& pending, milliseconds timeout) {
 
 }  // namespace
 
-AppendQueue::AppendQueue(boost::asio::io_context& io, Cluster& cluster, milliseconds timeout,
-                         AppendShared& shared)
+AppendQueue::AppendQueue(boost::asio::io_context& io, Cluster& cluster, milliseconds timeout, AppendShared& shared)
     : io_(io), cluster_(cluster), timeout_(timeout), shared_(shared) {}
 
 void AppendQueue::submit(std::vector<PendingPtr> appends) {
@@ -148,8 +147,8 @@ PendingPtr AppendQueue::next_to_send() {
   return nullptr;
 }
 
-/// Writes the next chunk, and chooses at once what follows it: gRPC may then hold the chunk back and send both together.
-/// What has been chosen is written whatever happens, so nothing stays held back.
+/// Writes the next chunk, and chooses at once what follows it: gRPC may then hold the chunk back and send both
+/// together. What has been chosen is written whatever happens, so nothing stays held back.
 void AppendQueue::write_chunk(Lock& lock) {
   if (!current_) current_ = next_to_send();
   if (!current_) return;
@@ -169,8 +168,8 @@ void AppendQueue::write_chunk(Lock& lock) {
     next_event_ = 0;
     current_ = next_to_send();
   }
-  const BatchChunk chunk{pending->request, pending->correlation, first, count, final, time_left(pending),
-                         current_ != nullptr};
+  const BatchChunk chunk{pending->request,   pending->correlation, first, count, final,
+                         time_left(pending), current_ != nullptr};
   writing_ = true;
   BatchCall* const call = call_;  // lives as long as writing_ is set
   lock.unlock();
@@ -183,8 +182,7 @@ void AppendQueue::write_chunk(Lock& lock) {
 void AppendQueue::settle(const PendingPtr& pending, Result<Appended> result) {
   if (pending->stage == Stage::done) return;
   if (result) judge(*pending, *result);
-  const bool doubtful =
-      result.failed_with(FailureCode::unavailable) || result.failed_with(FailureCode::rejected);
+  const bool doubtful = result.failed_with(FailureCode::unavailable) || result.failed_with(FailureCode::rejected);
   if (pending->maybe_written && doubtful) result.failure().code = FailureCode::unknown_outcome;
   backlog_.finish(pending);
   shared_.unanswered.fetch_sub(1, std::memory_order_relaxed);
@@ -334,8 +332,7 @@ Awaitable<std::optional<Appended>> AppendQueue::find_written(PendingPtr pending)
   auto answer = co_await read_call(*connection, query, wanted.size() + look_back, time_left(pending));
   const auto same_id = [](const RecordedEvent& recorded, const Event& event) { return recorded.event.id == event.id; };
   std::reverse(answer.events.begin(), answer.events.end());
-  const auto run =
-      std::search(answer.events.begin(), answer.events.end(), wanted.begin(), wanted.end(), same_id);
+  const auto run = std::search(answer.events.begin(), answer.events.end(), wanted.begin(), wanted.end(), same_id);
   if (run == answer.events.end()) co_return std::nullopt;
   const RecordedEvent& last = *(run + static_cast<std::ptrdiff_t>(wanted.size()) - 1);
   co_return Appended{last.revision, last.position, false, MirrorState::none};

@@ -24,8 +24,7 @@ struct AppendShared {
 /// at its deadline at the latest (checked by `sweep`). Thread safe.
 class AppendQueue final : BatchCall::Owner {
  public:
-  AppendQueue(boost::asio::io_context& io, Cluster& cluster, std::chrono::milliseconds timeout,
-              AppendShared& shared);
+  AppendQueue(boost::asio::io_context& io, Cluster& cluster, std::chrono::milliseconds timeout, AppendShared& shared);
 
   void submit(std::vector<PendingPtr> appends);
   void sweep(SteadyTime now);
@@ -67,17 +66,17 @@ class AppendQueue final : BatchCall::Owner {
   bool closed_ = false;
   ConnectionPtr connection_;  ///< what is in use; absent: none, or one is being opened
   bool opening_ = false;
-  unsigned failures_ = 0;   ///< connections in a row that broke before any answer
-  std::size_t alone_ = 0;   ///< appends in calls of their own
+  unsigned failures_ = 0;  ///< connections in a row that broke before any answer
+  std::size_t alone_ = 0;  ///< appends in calls of their own
 
   BatchCall* call_ = nullptr;
-  bool proven_ = false;        ///< this call has answered; until then one append at a time is risked
+  bool proven_ = false;  ///< this call has answered; until then one append at a time is risked
   bool writing_ = false;
-  bool given_up_ = false;      ///< nothing more is written to this call
+  bool given_up_ = false;  ///< nothing more is written to this call
   bool answers_ended_ = false;
   SteadyTime last_answer_;
-  PendingPtr current_;         ///< of which chunks are still to be written
-  std::size_t next_event_ = 0; ///< of current_
+  PendingPtr current_;          ///< of which chunks are still to be written
+  std::size_t next_event_ = 0;  ///< of current_
   std::uint64_t last_correlation_ = 0;
   std::map<std::uint64_t, PendingPtr> in_flight_;  ///< by correlation: in the order of sending
 };

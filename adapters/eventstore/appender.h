@@ -8,8 +8,8 @@
 
 namespace twinstream::eventstore {
 
-/// What the protocol cannot carry or the server would never store; some of it would end the shared call if it were sent.
-/// `most_bytes` counts like the server: data, metadata and twice the type.
+/// What the protocol cannot carry or the server would never store; some of it would end the shared call if it were
+/// sent. `most_bytes` counts like the server: data, metadata and twice the type.
 std::optional<Failure> refuse_append(const AppendRequest& request, std::size_t most_bytes);
 
 /// Distributes appends by stream over a few queues, and bounds how many there are.

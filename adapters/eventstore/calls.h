@@ -28,8 +28,8 @@ class CallRegistry {
     std::shared_ptr<CallRegistry> registry_;
   };
 
-  /// Makes a call known to cancel_all: it must be destroyed before the call's context. Calls that begin after cancel_all
-  /// are cancelled at once.
+  /// Makes a call known to cancel_all: it must be destroyed before the call's context. Calls that begin after
+  /// cancel_all are cancelled at once.
   class Entry {
    public:
     Entry(CallRegistry& registry, grpc::ClientContext& context);
@@ -53,9 +53,9 @@ class CallRegistry {
   bool closed_ = false;
 };
 
-/// Channels that nobody uses any more. gRPC 1.51 joins its callback threads when the last channel of the process goes; on
-/// one of these threads that aborts the process. So a channel is put here by whoever used it last, and destroyed on a
-/// thread of ours. Must itself be released last on such a thread.
+/// Channels that nobody uses any more. gRPC 1.51 joins its callback threads when the last channel of the process goes;
+/// on one of these threads that aborts the process. So a channel is put here by whoever used it last, and destroyed on
+/// a thread of ours. Must itself be released last on such a thread.
 class RetiredChannels {
  public:
   void add(std::shared_ptr<grpc::Channel> channel);

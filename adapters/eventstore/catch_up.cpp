@@ -111,7 +111,8 @@ bool CatchUp::on_notice(SubscribeCall::Notice notice, RecordedEvent event) {
   if (waiting_ && has_news()) answer_waiting();
   paused_ = buffer_.size() >= most_events || buffered_bytes_ >= most_bytes;
   if (paused_) {
-    // Not reading is falling behind. A server need not notice, and then it does not tell either when the end is reached.
+    // Not reading is falling behind. A server need not notice, and then it does not tell either when the end is
+    // reached.
     caught_up_ = false;
     announces_caught_up_ = false;
   }

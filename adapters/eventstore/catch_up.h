@@ -15,14 +15,15 @@
 
 namespace twinstream::eventstore {
 
-/// One subscription: a never-ending read that is resumed on another connection when it breaks, and a bounded buffer that
-/// its owner empties page by page. While the buffer is full nothing is read. Thread safe, but one `next` at a time.
+/// One subscription: a never-ending read that is resumed on another connection when it breaks, and a bounded buffer
+/// that its owner empties page by page. While the buffer is full nothing is read. Thread safe, but one `next` at a
+/// time.
 class CatchUp final : public SubscribeCall::Owner, public std::enable_shared_from_this<CatchUp> {
  public:
   struct Start {
-    std::optional<std::string> stream;           ///< absent: $all
-    Position after;                              ///< $all; end() is what is there when the subscription begins
-    std::optional<std::uint64_t> after_revision; ///< of a stream; absent: from its first event
+    std::optional<std::string> stream;            ///< absent: $all
+    Position after;                               ///< $all; end() is what is there when the subscription begins
+    std::optional<std::uint64_t> after_revision;  ///< of a stream; absent: from its first event
   };
 
   CatchUp(boost::asio::io_context& io, Cluster& cluster, Start start);
@@ -60,20 +61,20 @@ class CatchUp final : public SubscribeCall::Owner, public std::enable_shared_fro
 
   std::mutex mutex_;
   const std::optional<std::string> stream_;
-  Position received_;                             ///< what the next call resumes after
+  Position received_;  ///< what the next call resumes after
   std::optional<std::uint64_t> received_revision_;
-  Position checkpoint_;                           ///< of what has been taken
+  Position checkpoint_;  ///< of what has been taken
   std::vector<RecordedEvent> buffer_;
   std::size_t buffered_bytes_ = 0;
   bool caught_up_ = false;
-  bool told_caught_up_ = false;                   ///< what the last page said
+  bool told_caught_up_ = false;  ///< what the last page said
   bool announces_caught_up_ = true;
-  bool progress_ = false;                         ///< this call has brought something
-  std::optional<Failure> failure_;                ///< the end of the subscription, after what is buffered
+  bool progress_ = false;           ///< this call has brought something
+  std::optional<Failure> failure_;  ///< the end of the subscription, after what is buffered
   std::optional<Waiting> waiting_;
   SteadyTime waiting_since_;
   SubscribeCall* call_ = nullptr;
-  bool paused_ = false;                           ///< the call waits for `resume`
+  bool paused_ = false;  ///< the call waits for `resume`
   std::optional<Completion<CallStatus>> ended_;
 };
 

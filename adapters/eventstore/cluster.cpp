@@ -103,8 +103,8 @@ void Cluster::sweep(SteadyTime now) {
   std::string problem;
   {
     const std::lock_guard lock(mutex_);
-    const auto late = std::partition(waiters_.begin(), waiters_.end(),
-                                     [now](const Waiter& waiter) { return waiter.deadline > now; });
+    const auto late =
+        std::partition(waiters_.begin(), waiters_.end(), [now](const Waiter& waiter) { return waiter.deadline > now; });
     std::move(late, waiters_.end(), std::back_inserter(expired));
     waiters_.erase(late, waiters_.end());
     problem = last_problem_.empty() ? "no connection to EventStore in time" : last_problem_;

@@ -23,7 +23,8 @@ std::string base64(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::size_t present = std::min<std::size_t>(3, bytes.size() - i);
     std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j) group = group << 8 | (j < present ? static_cast<std::uint8_t>(bytes[i + j]) : 0u);
+    for (std::size_t j = 0; j < 3; ++j)
+      group = group << 8 | (j < present ? static_cast<std::uint8_t>(bytes[i + j]) : 0u);
     for (std::size_t j = 0; j < 4; ++j) text += j <= present ? alphabet[group >> (18 - 6 * j) & 63] : '=';
   }
   return text;

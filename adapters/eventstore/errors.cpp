@@ -75,9 +75,11 @@ std::optional<CallFailure> explain_exception(const CallStatus& status) {
     return CallFailure{too_large(trailer(status, "maximum-append-size")), {}, false, true};
   }
   if (name == "maximum-append-event-size-exceeded") {
-    return CallFailure{event_too_large(trailer(status, "proposed-append-event-size"),
-                                       trailer(status, "maximum-append-event-size")),
-                       {}, false, true};
+    return CallFailure{
+        event_too_large(trailer(status, "proposed-append-event-size"), trailer(status, "maximum-append-event-size")),
+        {},
+        false,
+        true};
   }
   if (name == "missing-required-metadata-property" || name == "invalid-transaction") {
     return CallFailure{rejected("EventStore refuses the request: " + std::string(name)), {}, false, true};

@@ -81,8 +81,8 @@ class EventStoreLog::Parts {
   template <class Action>
   void for_each_subscription(Action action);
 
-  const LogTraits traits_{.name = "eventstore", .keeps_created = false, .marks_deletions = true,
-                          .holds_system_streams = true};
+  const LogTraits traits_{
+      .name = "eventstore", .keeps_created = false, .marks_deletions = true, .holds_system_streams = true};
   const milliseconds timeout_;
   const milliseconds delete_timeout_;
   boost::asio::io_context io_{1};

@@ -9,14 +9,14 @@
 
 namespace twinstream {
 
-/// EventStoreDB or KurrentDB as an event log, over gRPC. Appends travel in a few long-lived BatchAppend calls, one batch
-/// of a stream at a time; what a broken connection leaves in doubt is repeated or looked up where that is safe. Follows
-/// the leader of a cluster. `duplicate` in an answer is set when the position proves that the events were there before;
-/// the protocol itself does not say it. Subscriptions must not outlive the log.
+/// EventStoreDB or KurrentDB as an event log, over gRPC. Appends travel in a few long-lived BatchAppend calls, one
+/// batch of a stream at a time; what a broken connection leaves in doubt is repeated or looked up where that is safe.
+/// Follows the leader of a cluster. `duplicate` in an answer is set when the position proves that the events were there
+/// before; the protocol itself does not say it. Subscriptions must not outlive the log.
 class EventStoreLog final : public EventLog {
  public:
-  /// Does not need the server: connects when first used. `rejected` when the connection string is wrong or a certificate
-  /// file cannot be read.
+  /// Does not need the server: connects when first used. `rejected` when the connection string is wrong or a
+  /// certificate file cannot be read.
   static Result<std::unique_ptr<EventStoreLog>> open(const EventStoreConfig& config);
   /// Cancels what is under way and waits until gRPC has let go of it.
   ~EventStoreLog() override;

@@ -180,8 +180,7 @@ Awaitable<ReadAnswer> read_call(ConnectionPtr connection, ReadQuery query, std::
   co_return co_await await_completion<ReadAnswer>(start);
 }
 
-SubscribeCall* SubscribeCall::make(ConnectionPtr connection, const ReadQuery& query,
-                                   std::shared_ptr<Owner> owner) {
+SubscribeCall* SubscribeCall::make(ConnectionPtr connection, const ReadQuery& query, std::shared_ptr<Owner> owner) {
   return new SubscribeReactor(std::move(connection), query, std::move(owner));
 }
 

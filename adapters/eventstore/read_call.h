@@ -36,8 +36,8 @@ struct ReadAnswer {
 Awaitable<ReadAnswer> read_call(ConnectionPtr connection, ReadQuery query, std::uint64_t count,
                                 std::chrono::milliseconds timeout);
 
-/// A never-ending read. It lives until its owner's `on_end` has returned; until then `resume` and `cancel` may be called
-/// from any thread.
+/// A never-ending read. It lives until its owner's `on_end` has returned; until then `resume` and `cancel` may be
+/// called from any thread.
 class SubscribeCall {
  public:
   enum class Notice { event, caught_up, fell_behind, other };
@@ -45,8 +45,8 @@ class SubscribeCall {
   class Owner {
    public:
     virtual ~Owner() = default;
-    /// `event` is there for Notice::event only. Answers whether to go on reading now; otherwise nothing more comes until
-    /// `resume`.
+    /// `event` is there for Notice::event only. Answers whether to go on reading now; otherwise nothing more comes
+    /// until `resume`.
     virtual bool on_notice(Notice notice, RecordedEvent event) = 0;
     virtual void on_end(CallStatus status) = 0;
   };

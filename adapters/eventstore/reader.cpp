@@ -48,7 +48,8 @@ bool cut(std::vector<RecordedEvent>& events, std::size_t count) {
 }
 
 /// What the page itself shows of where visible events begin; nothing when it does not show it.
-std::optional<std::uint64_t> first_visible(const ReadStream& request, const StreamPage& page, const ReadAnswer& answer) {
+std::optional<std::uint64_t> first_visible(const ReadStream& request, const StreamPage& page,
+                                           const ReadAnswer& answer) {
   if (request.direction == Direction::backwards) {
     if (!page.end || page.events.empty()) return std::nullopt;
     return page.events.back().revision;

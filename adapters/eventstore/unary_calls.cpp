@@ -51,7 +51,8 @@ Features read_features(const proto::server_features::SupportedMethods& supported
   Features features;
   features.version = supported.event_store_server_version();
   for (const auto& method : supported.methods()) {
-    if (method.service_name() != "event_store.client.streams.streams" || method.method_name() != "batchappend") continue;
+    if (method.service_name() != "event_store.client.streams.streams" || method.method_name() != "batchappend")
+      continue;
     features.batch_append = true;
     for (const auto& feature : method.features()) features.batch_deadline_duration |= feature == "deadline_duration";
   }
@@ -119,8 +120,7 @@ Awaitable<Reply<std::vector<Member>>> fetch_members(ConnectionPtr connection, st
   auto method = [stub](auto* context, auto* request, auto* response, auto callback) {
     stub->async()->Read(context, request, response, std::move(callback));
   };
-  auto reply =
-      co_await unary<proto::Empty, proto::gossip::ClusterInfo>(connection, Target::any, {}, method, timeout);
+  auto reply = co_await unary<proto::Empty, proto::gossip::ClusterInfo>(connection, Target::any, {}, method, timeout);
   co_return Reply<std::vector<Member>>{std::move(reply.status), read_members(reply.value)};
 }
 
@@ -132,8 +132,8 @@ Awaitable<Reply<Deleted>> soft_delete(ConnectionPtr connection, streams::DeleteR
   auto method = [stub](auto* context, auto* question, auto* response, auto callback) {
     stub->async()->Delete(context, question, response, std::move(callback));
   };
-  co_return read_deleted(co_await unary<streams::DeleteReq, streams::DeleteResp>(
-      connection, Target::preferred, std::move(request), method, timeout));
+  co_return read_deleted(co_await unary<streams::DeleteReq, streams::DeleteResp>(connection, Target::preferred,
+                                                                                 std::move(request), method, timeout));
 }
 
 Awaitable<Reply<Deleted>> tombstone(ConnectionPtr connection, streams::TombstoneReq request,

@@ -97,8 +97,8 @@ RecordedEvent read_event(wire::streams::ReadResp_ReadEvent& source) {
   Event& event = result.event;
   event.id = read_uuid(record.id());
   event.type = metadata_value(record.metadata(), type_key);
-  event.content_type = metadata_value(record.metadata(), content_type_key) == json_content ? ContentType::json
-                                                                                           : ContentType::binary;
+  event.content_type =
+      metadata_value(record.metadata(), content_type_key) == json_content ? ContentType::json : ContentType::binary;
   event.created = read_created(metadata_value(record.metadata(), created_key));
   event.data = std::move(*record.mutable_data());
   event.metadata = std::move(*record.mutable_custom_metadata());

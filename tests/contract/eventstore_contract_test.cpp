@@ -68,9 +68,9 @@ class EventStoreFixture final : public LogFixture {
   std::unique_ptr<EventStoreLog> log_ = must(EventStoreLog::open(EventStoreConfig{.url = Server::shared().url()}));
 };
 
-INSTANTIATE_TEST_SUITE_P(EventStore, EventLogContract, ::testing::Values(LogUnderTest{"eventstore", [] {
-                           return std::make_unique<EventStoreFixture>();
-                         }}),
+INSTANTIATE_TEST_SUITE_P(EventStore, EventLogContract,
+                         ::testing::Values(LogUnderTest{"eventstore",
+                                                        [] { return std::make_unique<EventStoreFixture>(); }}),
                          log_name);
 
 }  // namespace

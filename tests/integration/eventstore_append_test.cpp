@@ -210,7 +210,8 @@ TEST_F(EventStoreAppend, EveryErrorOfABatchHasItsMeaningAndHarmsNoOther) {
                                      {"WrongExpectedVersion", 6, FailureCode::wrong_expected_revision}};
   for (const auto& each : cases) {
     server.on_append = [each](const SeenAppend&) {
-      return Reaction{.kind = Kind::answer_error, .code = each.code, .message = each.detail, .detail_type = each.detail};
+      return Reaction{
+          .kind = Kind::answer_error, .code = each.code, .message = each.detail, .detail_type = each.detail};
     };
     EXPECT_TRUE(append("s", any, {an_event()}).failed_with(each.expected)) << each.detail;
   }

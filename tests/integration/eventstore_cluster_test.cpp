@@ -9,7 +9,6 @@ namespace {
 
 using std::chrono::seconds;
 
-
 FakeMember leader(const FakeEventStore& node) { return {.port = node.port(), .state = 8}; }
 FakeMember follower(const FakeEventStore& node) { return {.port = node.port(), .state = 6}; }
 
@@ -121,9 +120,9 @@ TEST(EventStoreCluster, ReadsAndDeletionsFollowTheLeaderToo) {
 TEST(EventStoreCluster, CallsCarryCredentialsNameAndTheWishForTheLeader) {
   FakeEventStore server;
   Caller caller;
-  const auto log = open_log("esdb://adm%40in:ch%3Aange@127.0.0.1:" + std::to_string(server.port()) +
-                                "?tls=false&connectionName=twin",
-                            seconds(20));
+  const auto log = open_log(
+      "esdb://adm%40in:ch%3Aange@127.0.0.1:" + std::to_string(server.port()) + "?tls=false&connectionName=twin",
+      seconds(20));
   ASSERT_TRUE(caller.run(log->append({"s", any, {an_event()}})).ok());
   ASSERT_TRUE(caller.run(log->read_stream(forwards("s"))).ok());
   for (const std::string method : {"BatchAppend", "Read"}) {
@@ -141,9 +140,11 @@ TEST(EventStoreCluster, WrongCredentialsAreRejectedAtOnceAndNotShown) {
     return Reaction{.kind = Reaction::Kind::end_call, .code = 16, .message = "no"};
   };
   Caller caller;
-  const auto log = open_log("esdb://admin:s3cret@127.0.0.1:" + std::to_string(server.port()) + "?tls=false", seconds(50));
-  for (const auto& failure : {caller.run(log->append({"s", any, {an_event()}})).failure(),
-                              caller.run(log->read_stream(forwards("s"))).failure(), caller.run(log->ping()).failure()}) {
+  const auto log =
+      open_log("esdb://admin:s3cret@127.0.0.1:" + std::to_string(server.port()) + "?tls=false", seconds(50));
+  for (const auto& failure :
+       {caller.run(log->append({"s", any, {an_event()}})).failure(),
+        caller.run(log->read_stream(forwards("s"))).failure(), caller.run(log->ping()).failure()}) {
     EXPECT_EQ(failure.code, FailureCode::rejected);
     EXPECT_EQ(failure.reason.find("s3cret"), std::string::npos);
     EXPECT_NE(failure.reason.find("correct user and password"), std::string::npos) << failure.reason;
@@ -163,7 +164,8 @@ TEST(EventStoreCluster, AccessThatIsDeniedIsRejected) {
 }
 
 TEST(EventStoreCluster, PingTellsTheVersion) {
-  for (const auto& [version, name] : {std::pair{"23.10.8", "EventStoreDB 23.10.8"}, std::pair{"25.1.0", "KurrentDB 25.1.0"}}) {
+  for (const auto& [version, name] :
+       {std::pair{"23.10.8", "EventStoreDB 23.10.8"}, std::pair{"25.1.0", "KurrentDB 25.1.0"}}) {
     FakeEventStore server({.version = version});
     Caller caller;
     EXPECT_EQ(*caller.run(open_log(server.url(), seconds(20))->ping()), name);
@@ -174,7 +176,8 @@ TEST(EventStoreCluster, PingOfADeadServerIsUnavailable) {
   FakeEventStore server;
   server.stop();
   Caller caller;
-  EXPECT_TRUE(caller.run(open_log(server.url(), std::chrono::milliseconds(200))->ping()).failed_with(FailureCode::unavailable));
+  EXPECT_TRUE(
+      caller.run(open_log(server.url(), std::chrono::milliseconds(200))->ping()).failed_with(FailureCode::unavailable));
 }
 
 }  // namespace

@@ -32,8 +32,8 @@ Event read_proposed(const Proposed& proposed) {
   Event event;
   event.id = eventstore::read_uuid(proposed.id());
   event.type = proposed.metadata().at("type");
-  event.content_type = proposed.metadata().at("content-type") == "application/json" ? ContentType::json
-                                                                                     : ContentType::binary;
+  event.content_type =
+      proposed.metadata().at("content-type") == "application/json" ? ContentType::json : ContentType::binary;
   event.data = proposed.data();
   event.metadata = proposed.custom_metadata();
   return event;
@@ -46,7 +46,8 @@ Status status_of(ServerContext& context, const Reaction& reaction) {
 
 std::chrono::milliseconds time_left(const BatchAppendReq::Options& options) {
   using std::chrono::milliseconds;
-  if (options.has_deadline()) return milliseconds{options.deadline().seconds() * 1000 + options.deadline().nanos() / 1'000'000};
+  if (options.has_deadline())
+    return milliseconds{options.deadline().seconds() * 1000 + options.deadline().nanos() / 1'000'000};
   const auto& deadline = options.deadline_21_10_0();
   const auto at = milliseconds{deadline.seconds() * 1000 + deadline.nanos() / 1'000'000};
   return at - std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
@@ -94,7 +95,8 @@ class FakeEventStore::Services final : public Streams::Service,
 
   Status GetSupportedMethods(ServerContext* context, const proto::Empty*,
                              proto::server_features::SupportedMethods* answer) override {
-    if (const auto reaction = begin(*context, "GetSupportedMethods"); reaction.code) return status_of(*context, reaction);
+    if (const auto reaction = begin(*context, "GetSupportedMethods"); reaction.code)
+      return status_of(*context, reaction);
     answer->set_event_store_server_version(options_.version);
     if (!options_.batch_append) return Status::OK;
     auto& method = *answer->add_methods();
@@ -488,7 +490,8 @@ class FakeEventStore::Services final : public Streams::Service,
   std::unique_ptr<grpc::Server> server_;
 };
 
-FakeEventStore::FakeEventStore(FakeOptions options) : services_(std::make_unique<Services>(*this, std::move(options))) {}
+FakeEventStore::FakeEventStore(FakeOptions options)
+    : services_(std::make_unique<Services>(*this, std::move(options))) {}
 
 FakeEventStore::~FakeEventStore() { stop(); }
 

@@ -13,8 +13,8 @@
 
 #include "proxy/core/event_log.h"
 
-// An EventStore server whose misbehaviour is written in the test. It stores what it is told to, with the expectations and
-// the idempotency of the protocol for exact and no_stream, and everything it was asked can be looked at.
+// An EventStore server whose misbehaviour is written in the test. It stores what it is told to, with the expectations
+// and the idempotency of the protocol for exact and no_stream, and everything it was asked can be looked at.
 
 namespace twinstream::testing {
 

@@ -7,7 +7,6 @@
 namespace twinstream::testing {
 namespace {
 
-
 class EventStoreLoss : public WithEventStore {
  protected:
   /// Reacts to the first append to `stream` like this, to all others normally.

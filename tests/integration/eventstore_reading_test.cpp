@@ -111,8 +111,8 @@ TEST_F(EventStoreReading, ASubscriberThatDoesNotReadHoldsTheServerBack) {
   const auto rest = caller.run(take(subscription.get(), total - first->size()));
   ASSERT_TRUE(rest.ok()) << rest.failure().reason;
   EXPECT_EQ(first->size() + rest->size(), total);
-  EXPECT_TRUE(std::is_sorted(rest->begin(), rest->end(),
-                             [](const auto& a, const auto& b) { return a.revision < b.revision; }));
+  EXPECT_TRUE(
+      std::is_sorted(rest->begin(), rest->end(), [](const auto& a, const auto& b) { return a.revision < b.revision; }));
   EXPECT_TRUE(caller.run(until_caught_up(subscription.get())).ok());
 }
 

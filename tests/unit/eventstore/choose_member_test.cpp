@@ -15,9 +15,12 @@ std::uint16_t chosen(const std::vector<Member>& members, NodePreference preferen
   return endpoint ? endpoint->port : std::uint16_t{0};
 }
 
-const std::vector<Member> cluster{member(Role::follower, 1), member(Role::leader, 2),
-                                  member(Role::read_only_replica, 3), member(Role::other, 4),
-                                  member(Role::pre_read_only_replica, 5), member(Role::read_only_leaderless, 6)};
+const std::vector<Member> cluster{member(Role::follower, 1),
+                                  member(Role::leader, 2),
+                                  member(Role::read_only_replica, 3),
+                                  member(Role::other, 4),
+                                  member(Role::pre_read_only_replica, 5),
+                                  member(Role::read_only_leaderless, 6)};
 
 TEST(ChooseMember, PrefersWhatIsAskedFor) {
   EXPECT_EQ(chosen(cluster, NodePreference::leader), 2);

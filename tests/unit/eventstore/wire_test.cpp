@@ -97,7 +97,8 @@ TEST(StreamMetadata, TellsWhereVisibleEventsBegin) {
 }
 
 TEST(StreamMetadata, LosesItsTruncationAndNothingElse) {
-  EXPECT_EQ(without_truncation(R"({"$acl":{"$r":"ops"},"$tb":5,"mine":[1,2]})"), R"({"$acl":{"$r":"ops"},"mine":[1,2]})");
+  EXPECT_EQ(without_truncation(R"({"$acl":{"$r":"ops"},"$tb":5,"mine":[1,2]})"),
+            R"({"$acl":{"$r":"ops"},"mine":[1,2]})");
   EXPECT_EQ(without_truncation(R"({"$tb":5})"), "{}");
 }
 
