@@ -71,7 +71,7 @@ void AppendQueue::sweep(SteadyTime now) {
   Lock lock(mutex_);
   bool unanswered = false;
   for (const PendingPtr& pending : backlog_.expired(now)) {
-    unanswered |= in_flight_.erase(pending->correlation) > 0;
+    if (in_flight_.erase(pending->correlation) > 0) unanswered = astray_ = true;
     settle(pending, expiry(pending, timeout_));
   }
   // A server that answers nothing at all for so long hangs: another node may not.
@@ -123,7 +123,7 @@ Awaitable<void> AppendQueue::open() {
   connection_ = *connection;
   if (connection_->features.batch_append) {
     call_ = BatchCall::make(connection_, *this);
-    proven_ = writing_ = given_up_ = answers_ended_ = false;
+    proven_ = writing_ = given_up_ = answers_ended_ = astray_ = false;
     last_answer_ = Clock::now();
     call_->start();
   }
@@ -253,7 +253,7 @@ void AppendQueue::recover_in_flight(const CallFailure& failure) {
   auto in_flight = std::exchange(in_flight_, {});
   current_.reset();
   next_event_ = 0;
-  const bool certain = in_flight.size() == 1;
+  const bool certain = in_flight.size() == 1 && !astray_;
   const CallFailure not_sent{{}, {}, true, true};
   const CallFailure in_doubt{{FailureCode::unknown_outcome, failure.failure.reason, {}}, {}, true, false};
   for (auto each = in_flight.rbegin(); each != in_flight.rend(); ++each) {  // each goes to the front: keeps the order

@@ -74,6 +74,7 @@ class AppendQueue final : BatchCall::Owner {
   bool writing_ = false;
   bool given_up_ = false;  ///< nothing more is written to this call
   bool answers_ended_ = false;
+  bool astray_ = false;  ///< this call still carries an append that was given up without an answer
   SteadyTime last_answer_;
   PendingPtr current_;          ///< of which chunks are still to be written
   std::size_t next_event_ = 0;  ///< of current_

@@ -54,23 +54,37 @@ void Lane::append(AppendRequest request, Completion<Result<Appended>> done) {
     lock.unlock();
     return done(Failure{FailureCode::unavailable, "too many appends wait for PostgreSQL (queue_limit)", {}});
   }
-  const bool idle = queue_.empty();
   queued_bytes_ += bytes;
   queue_.push_back({std::move(request), std::move(done)});
+  const bool enough = queue_.size() == wanted_;
   lock.unlock();
-  if (idle) changed_.notify_one();
+  if (enough) changed_.notify_one();
 }
 
 void Lane::serve() {
+  std::size_t expected = 1;
+  SteadyClock::time_point until{};
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    gather(lock, expected, until);
     if (queue_.empty()) return;  // stopping, and everybody was answered
     auto batch = take_batch();
+    const std::size_t committed = batch.size();
     lock.unlock();
+    const auto start = SteadyClock::now();
     commit(std::move(batch));
+    const auto end = SteadyClock::now();
     lock.lock();
+    expected = std::min(committed + queue_.size(), config_.batch_limit);
+    until = end + (end - start) / 8;
   }
+}
+
+void Lane::gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::time_point until) {
+  wanted_ = std::max<std::size_t>(1, expected);
+  changed_.wait_until(lock, until, [this] { return stopping_ || queue_.size() >= wanted_; });
+  wanted_ = 1;
 }
 
 /// The caller holds the lock. A repeated event id ends the batch: the second append must see the first one stored.

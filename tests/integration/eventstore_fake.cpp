@@ -6,10 +6,10 @@
 #include <deque>
 #include <set>
 
-#include "adapters/eventstore/wire.h"
 #include "proxy/protocol/gossip.grpc.pb.h"
 #include "proxy/protocol/server_features.grpc.pb.h"
 #include "proxy/protocol/streams.grpc.pb.h"
+#include "tests/integration/eventstore_fake_wire.h"
 
 namespace twinstream::testing {
 namespace {
@@ -19,38 +19,9 @@ using namespace event_store::client::streams;
 using grpc::ServerContext;
 using grpc::Status;
 
-template <class Options>
-ExpectedRevision read_expected(const Options& options, std::uint64_t revision, bool exact) {
-  if (exact) return ExpectedRevision::exact(revision);
-  if (options.has_no_stream()) return ExpectedRevision::no_stream();
-  if (options.has_stream_exists()) return ExpectedRevision::stream_exists();
-  return ExpectedRevision::any();
-}
-
-template <class Proposed>
-Event read_proposed(const Proposed& proposed) {
-  Event event;
-  event.id = eventstore::read_uuid(proposed.id());
-  event.type = proposed.metadata().at("type");
-  event.content_type =
-      proposed.metadata().at("content-type") == "application/json" ? ContentType::json : ContentType::binary;
-  event.data = proposed.data();
-  event.metadata = proposed.custom_metadata();
-  return event;
-}
-
 Status status_of(ServerContext& context, const Reaction& reaction) {
   for (const auto& [key, value] : reaction.trailers) context.AddTrailingMetadata(key, value);
   return {static_cast<grpc::StatusCode>(reaction.code), reaction.message};
-}
-
-std::chrono::milliseconds time_left(const BatchAppendReq::Options& options) {
-  using std::chrono::milliseconds;
-  if (options.has_deadline())
-    return milliseconds{options.deadline().seconds() * 1000 + options.deadline().nanos() / 1'000'000};
-  const auto& deadline = options.deadline_21_10_0();
-  const auto at = milliseconds{deadline.seconds() * 1000 + deadline.nanos() / 1'000'000};
-  return at - std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
 }
 
 }  // namespace
@@ -154,13 +125,7 @@ class FakeEventStore::Services final : public Streams::Service,
     append.own_call = true;
     AppendReq message;
     while (stream->Read(&message)) {
-      if (message.has_options()) {
-        const auto& options = message.options();
-        append.stream = options.stream_identifier().stream_name();
-        append.expected = read_expected(options, options.revision(), options.has_revision());
-      } else {
-        append.events.push_back(read_proposed(message.proposed_message()));
-      }
+      add_message(message, append);
     }
     const Reaction reaction = react(append);
     const auto result = reaction.store ? store(append) : Result<Appended>(Appended{});
@@ -297,19 +262,6 @@ class FakeEventStore::Services final : public Streams::Service,
     return owner_.on_append(append);
   }
 
-  static void add_chunk(const BatchAppendReq& chunk, SeenAppend& append) {
-    if (chunk.has_options()) {
-      const auto& options = chunk.options();
-      append.stream = options.stream_identifier().stream_name();
-      append.expected = read_expected(options, options.stream_position(), options.has_stream_position());
-      append.relative_deadline = options.has_deadline();
-      append.time_left = time_left(options);
-    }
-    for (const auto& proposed : chunk.proposed_messages()) append.events.push_back(read_proposed(proposed));
-    ++append.chunks;
-    append.largest_chunk = std::max(append.largest_chunk, chunk.ByteSizeLong());
-  }
-
   BatchAppendResp batch_answer(const SeenAppend& append, const Reaction& reaction) {
     BatchAppendResp answer;
     answer.mutable_stream_identifier()->set_stream_name(append.stream);
@@ -331,14 +283,6 @@ class FakeEventStore::Services final : public Streams::Service,
       answer.mutable_success()->mutable_no_position();
     }
     return answer;
-  }
-
-  static void set_error(BatchAppendResp& answer, int code, const std::string& message, const std::string& type,
-                        const std::string& bytes) {
-    answer.mutable_error()->set_code(code);
-    answer.mutable_error()->set_message(message);
-    answer.mutable_error()->mutable_details()->set_type_url("type.googleapis.com/event_store.client." + type);
-    answer.mutable_error()->mutable_details()->set_value(bytes);
   }
 
   /// A batch call that can be answered.
@@ -389,24 +333,6 @@ class FakeEventStore::Services final : public Streams::Service,
     changed_.notify_all();
   }
 
-  static ReadResp message_of(const RecordedEvent& recorded) {
-    ReadResp message;
-    auto& event = *message.mutable_event()->mutable_event();
-    eventstore::write_uuid(recorded.event.id, *event.mutable_id());
-    event.mutable_stream_identifier()->set_stream_name(recorded.stream);
-    event.set_stream_revision(recorded.revision);
-    event.set_commit_position(recorded.position.commit);
-    event.set_prepare_position(recorded.position.prepare);
-    auto& metadata = *event.mutable_metadata();
-    metadata["type"] = recorded.event.type;
-    metadata["created"] = "17000000000000000";
-    metadata["content-type"] = "application/json";
-    event.set_data(recorded.event.data);
-    event.set_custom_metadata(recorded.event.metadata);
-    message.mutable_event()->set_commit_position(recorded.position.commit);
-    return message;
-  }
-
   Status read(const ReadReq& request, grpc::ServerWriter<ReadResp>& stream) {
     const auto& options = request.options();
     if (!options.has_no_filter() || !options.has_uuid_option()) return {grpc::StatusCode::INVALID_ARGUMENT, "options"};
@@ -433,18 +359,6 @@ class FakeEventStore::Services final : public Streams::Service,
       stream.Write(end);
     }
     return Status::OK;
-  }
-
-  static bool in_range(const ReadReq::Options& options, const RecordedEvent& event) {
-    const bool forwards = options.read_direction() == ReadReq::Options::Forwards;
-    if (options.has_stream() && options.stream().has_revision()) {
-      return forwards ? event.revision >= options.stream().revision() : event.revision <= options.stream().revision();
-    }
-    if (options.has_all() && options.all().has_position()) {
-      const Position from{options.all().position().commit_position(), options.all().position().prepare_position()};
-      return forwards ? event.position >= from : event.position < from;
-    }
-    return true;
   }
 
   Status subscribe(ServerContext& context, const ReadReq& request, grpc::ServerWriter<ReadResp>& stream) {
@@ -474,15 +388,6 @@ class FakeEventStore::Services final : public Streams::Service,
       changed_.wait_for(lock, std::chrono::milliseconds(20));
     }
     return {static_cast<grpc::StatusCode>(break_code_), "broken by the test"};
-  }
-
-  static bool subscribed(const ReadReq::Options& options, const RecordedEvent& event) {
-    if (options.has_all()) {
-      const auto& position = options.all().position();
-      return !options.all().has_position() || event.position.commit > position.commit_position();
-    }
-    if (event.stream != options.stream().stream_identifier().stream_name()) return false;
-    return !options.stream().has_revision() || event.revision > options.stream().revision();
   }
 
   std::mutex sending_;
