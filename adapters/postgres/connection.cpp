@@ -202,7 +202,7 @@ Result<Connection*> Session::connected() {
     return connection_.get();
   } catch (const DatabaseError& error) {
     last_error_ = error.what();
-    backoff_ = std::clamp(backoff_ * 2, std::chrono::milliseconds(20), std::chrono::milliseconds(1'000));
+    backoff_ = std::clamp(backoff_ * 2, std::chrono::milliseconds(20), std::chrono::milliseconds(250));
     next_attempt_ = Clock::now() + backoff_;
     return Failure{FailureCode::unavailable, "PostgreSQL is not reachable: " + last_error_, {}};
   }

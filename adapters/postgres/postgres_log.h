@@ -48,7 +48,7 @@ class PostgresLog final : public EventLog {
     std::uint64_t filled = 0;     ///< events delivered early, because a later revision of their stream had been seen
     std::uint64_t recovered = 0;  ///< events below the final position that only the nets found: a writer draws
                                   ///< positions outside its INSERT
-    std::uint64_t gaps = 0;  ///< events delivered although the revision before them does not exist
+    std::uint64_t gaps = 0;       ///< events delivered although the revision before them does not exist
   };
   TailReport tail_report() const;
 

@@ -254,10 +254,8 @@ TEST(GroupCommit, ALegacyWriterWhoTakesNoLocksCostsNothing) {
                                        {event(group, "ours"), event(group, "ours"), event(group, "ours")}}));
       }
       for (const auto& answer : run_together(std::move(appends))) {
-        if (answer.ok())
-          written += 3;
-        else
-          EXPECT_TRUE(answer.failed_with(FailureCode::unavailable)) << answer.failure().reason;
+        EXPECT_TRUE(answer.ok()) << answer.failure().reason;
+        if (answer.ok()) written += 3;
       }
     }
   }
@@ -307,7 +305,8 @@ TEST(GroupCommit, AFullQueueAnswersAtOnce) {
   const auto log = open_log(config);
   auto other = connect(config);
   other.script("begin; lock table " + table_of(config) + " in access exclusive mode");  // nothing can be written now
-  boost::asio::io_context context;
+  auto& context = context_of_this_thread();
+  context.restart();
   int refused = 0, answered = 0;
   const auto count = [&](const Result<Appended>& answer) {
     refused += answer.failed_with(FailureCode::unavailable);

@@ -6,7 +6,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -118,10 +120,23 @@ inline void rethrow(std::exception_ptr error) {
   if (error) std::rethrow_exception(error);
 }
 
-/// Runs operations together on a context of its own until all have answered.
+/// One for each thread that ever ran a test, kept to the end: a thread that has handed over an answer may still be
+/// about to signal the context when the answer was already taken.
+inline boost::asio::io_context& context_of_this_thread() {
+  static std::mutex mutex;
+  static std::deque<boost::asio::io_context> contexts;
+  thread_local boost::asio::io_context* mine = [] {
+    std::scoped_lock lock(mutex);
+    return &contexts.emplace_back();
+  }();
+  return *mine;
+}
+
+/// Runs operations together until all have answered.
 template <class T>
 std::vector<T> run_together(std::vector<Awaitable<T>> operations) {
-  boost::asio::io_context context;
+  auto& context = context_of_this_thread();
+  context.restart();
   std::vector<std::optional<T>> answers(operations.size());
   for (std::size_t i = 0; i < operations.size(); ++i) {
     boost::asio::co_spawn(context, keep(std::move(operations[i]), &answers[i]), rethrow);

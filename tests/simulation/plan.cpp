@@ -80,6 +80,8 @@ Plan draw_plan(Dice& dice) {
   plan.outages = dice.percent(40);
   plan.late_writes = dice.percent(40);
   plan.category = draw_category(dice);
+  // What EventStore hides cannot be read from it any more: without rollback nobody can carry it back.
+  if (plan.deletions && plan.retires()) plan.category.rollback = true;
   return plan;
 }
 

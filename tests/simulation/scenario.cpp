@@ -194,7 +194,9 @@ void Scenario::judge() {
   for (const auto& [stream, head] : authority.heads) {
     if (head.state == Head::State::tombstoned) tombstoned.insert(stream);
   }
-  history_.judge(retired ? "eventstore" : "postgres", authority.events, retired ? tombstoned : std::set<std::string>{});
+  // What was tombstoned in EventStore before it was carried back is gone for good, as its owner wanted.
+  history_.judge(retired ? "eventstore" : "postgres", authority.events,
+                 plan_.retires() ? tombstoned : std::set<std::string>{});
   const bool followed = wanted_ >= Phase::backfill && (!retired || plan_.category.rollback);
   if (followed) {
     history_.judge(retired ? "postgres" : "eventstore", follower.events, tombstoned);

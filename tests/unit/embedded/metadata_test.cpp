@@ -1,3 +1,4 @@
+#include "adapters/embedded/sqlite.h"
 #include "adapters/embedded/stream_metadata.h"
 #include "tests/unit/embedded/embedded_fixture.h"
 
@@ -75,6 +76,20 @@ TEST_F(EmbeddedMetadata, an_age_beyond_all_events_hides_none) {
   write("s", 3);
   write_metadata("s", R"({"$maxAge": 86400})");
   EXPECT_EQ(revisions("s"), (Revisions{0, 1, 2}));
+}
+
+TEST_F(EmbeddedMetadata, events_older_than_the_age_are_hidden) {
+  write("s", 5);
+  write_metadata("s", R"({"$maxAge": 60})");
+  log_.reset();
+  {
+    embedded::Database database((directory_.path() / "events.sqlite").string(), embedded::Database::Mode::write);
+    database.execute("UPDATE events SET created = created - 3600000000 WHERE position <= 3");
+  }
+  reopen();
+  EXPECT_EQ(revisions("s"), (Revisions{3, 4}));
+  EXPECT_EQ(head("s").first_visible, 3u);
+  EXPECT_EQ(contract::run(log().read_all({}))->events.size(), 6u);
 }
 
 TEST_F(EmbeddedMetadata, a_metadata_stream_shows_its_last_event_only) {
