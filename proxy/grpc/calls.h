@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <memory>
+#include <vector>
 
 #include "proxy/core/event_log.h"
 #include "proxy/grpc/call_registry.h"
@@ -42,8 +43,8 @@ grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* star
 grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>* start_read(Door& door,
                                                                          grpc::CallbackServerContext* context);
 
-/// Streams, ServerFeatures and Gossip. `door` outlives it.
-std::unique_ptr<grpc::Service> make_service(Door& door);
+/// Everything that the door offers. `door` outlives it.
+std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door);
 
 /// The status as gRPC wants it; its trailers go into the context.
 grpc::Status finish_with(const CallStatus& status, grpc::CallbackServerContext* context);

@@ -70,7 +70,7 @@ class Server final : public EventStoreServer {
     int bound = 0;
     const std::string address = authority(options.host, options.port);
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &bound);
-    builder.RegisterService(service_.get());
+    for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (!server_ || bound == 0) {
       return Failure{
@@ -95,7 +95,7 @@ class Server final : public EventStoreServer {
 
  private:
   Door door_;
-  std::unique_ptr<grpc::Service> service_ = door::make_service(door_);
+  std::vector<std::unique_ptr<grpc::Service>> services_ = door::make_services(door_);
   std::unique_ptr<grpc::Server> server_;
   std::uint16_t port_ = 0;
   bool stopped_ = false;
