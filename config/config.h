@@ -79,13 +79,13 @@ struct MappedTable {
 struct PostgresConfig {
   std::string url;  ///< libpq connection string or URI; never printed
   std::string control_schema = "twinstream";
-  unsigned lanes = 2;                ///< writing connections; a stream always uses the same one
+  unsigned lanes = 1;                ///< writing connections; a stream always uses the same one
   unsigned readers = 2;              ///< reading connections
   std::size_t queue_limit = 10'000;  ///< waiting appends per lane; beyond it: unavailable
   std::size_t batch_limit = 500;     ///< events per group commit
   std::chrono::milliseconds connect_timeout{3'000};
   std::chrono::milliseconds statement_timeout{10'000};
-  std::chrono::milliseconds poll_interval{5};        ///< of the tail, when idle it slows down to ten times this
+  std::chrono::milliseconds poll_interval{20};       ///< of the tail, when idle it slows down to ten times this
   std::chrono::milliseconds audit_interval{60'000};  ///< between two audits of all heads
   std::optional<MappedTable> mapped;                 ///< absent: the managed layout in `control_schema`
 

@@ -53,6 +53,7 @@ EmbeddedLog::EmbeddedLog(std::unique_ptr<DirectoryLock> lock, const std::string&
               .keeps_event_ids = true,
               .marks_deletions = true,
               .holds_system_streams = true,
+              .appends_in_groups = true,
               .max_append_bytes = options.max_append_bytes},
       lock_(std::move(lock)),
       commits_(std::make_shared<CommitWatch>()),

@@ -5,7 +5,7 @@
 namespace twinstream::eventstore {
 namespace {
 
-constexpr std::size_t queue_count = 2;
+constexpr std::size_t queue_count = 1;
 constexpr std::size_t largest_message = 16'767'216;
 constexpr std::size_t envelope = 4'096;  // everything in a message besides its event
 constexpr std::size_t largest_name = 1'024;

@@ -62,7 +62,12 @@ class PollingSubscription : public Subscription {
   Awaitable<Result<SubscriptionPage>> next() override {
     const auto deadline = SteadyClock::now() + 900ms;
     while (!pause_.is_closed()) {
+      // At the end of the log polls keep their distance, also while events come: a page then serves many of them.
+      const auto rest = std::chrono::ceil<Milliseconds>(polled_ + delay_ - SteadyClock::now());
+      if (caught_up_ && rest > 0ms) co_await pause_.wait(rest);
+      if (pause_.is_closed()) break;
       auto page = co_await poll();
+      polled_ = SteadyClock::now();
       if (pause_.is_closed()) break;
       if (!page.ok()) {
         co_await pause_.wait(retry_delay_ = std::clamp(2 * retry_delay_, 50ms, 1000ms));
@@ -76,12 +81,9 @@ class PollingSubscription : public Subscription {
         continue;
       }
       const bool news = !page->events.empty() || page->caught_up != caught_up_;
-      if (!page->events.empty()) delay_ = interval_;
+      delay_ = page->events.empty() ? std::min(delay_ + interval_, 10 * interval_) : interval_;
       caught_up_ = page->caught_up;
-      if (news || SteadyClock::now() >= deadline) co_return page;
-      if (!page->caught_up) continue;
-      co_await pause_.wait(delay_);
-      delay_ = std::min(delay_ + interval_, 10 * interval_);
+      if (news || polled_ >= deadline) co_return page;
     }
     co_return Failure{FailureCode::cancelled, "the subscription was closed", {}};
   }
@@ -95,6 +97,7 @@ class PollingSubscription : public Subscription {
   const Milliseconds interval_;
   Milliseconds delay_;
   Milliseconds retry_delay_{0};
+  SteadyClock::time_point polled_{};
   bool caught_up_ = false;
   Pause pause_;
 };

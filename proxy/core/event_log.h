@@ -137,6 +137,7 @@ struct LogTraits {
   bool keeps_event_ids = true;       ///< false: ids are derived from the row and not stored
   bool marks_deletions = false;      ///< deletion state shows in the global order, as `$$...` and `$streamDeleted` events
   bool holds_system_streams = false; ///< whether `$...` streams may be written
+  bool appends_in_groups = false;    ///< append_many is one commit: no request in it waits for another's sake
   std::size_t max_append_bytes = 1024 * 1024;   ///< sum over the events of one append
   std::size_t max_stream_name_bytes = 1024;
 };

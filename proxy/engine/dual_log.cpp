@@ -47,6 +47,7 @@ Awaitable<MirrorState> carried_within(Mirror& mirror, Clock& clock, boost::asio:
     mirror.carry(std::move(stream), revision, std::move(events), [race](Carried carried) {
       race->finish(carried == Carried::done ? MirrorState::done : MirrorState::pending);
     });
+    mirror.hurry();
   };
   co_return co_await await_completion<MirrorState>(start);
 }

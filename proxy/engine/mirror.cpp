@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 
 #include "proxy/core/json.h"
 #include "proxy/core/log.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds shortest_pause{20};
 constexpr std::chrono::milliseconds longest_pause{5'000};
+constexpr std::chrono::nanoseconds gathering = std::chrono::milliseconds(20);
 /// A stream whose head keeps moving under us without any progress is looked at by a person.
 constexpr unsigned attempts_without_progress = 20;
 
@@ -116,6 +118,7 @@ void Mirror::carry_state(std::string name, Done done) {
   stream->whole = true;
   if (done) stream->waiters.push_back({0, true, std::move(done)});
   start(*stream);
+  hurry();
 }
 
 void Mirror::forget(const std::function<bool(std::string_view stream)>& which) {
@@ -146,10 +149,12 @@ bool Mirror::settled(const std::string& name) const {
 }
 
 Awaitable<bool> Mirror::settle(std::string name, std::chrono::nanoseconds limit) {
+  hurry();
   co_return co_await wait_until(changed_, clock_, limit, [this, name] { return settled(name); });
 }
 
 Awaitable<bool> Mirror::drain(std::chrono::nanoseconds limit) {
+  hurry();
   co_return co_await wait_until(changed_, clock_, limit, [this] { return idle(); });
 }
 
@@ -243,7 +248,34 @@ void Mirror::start(Stream& stream) {
   start_waiting();
 }
 
+/// Streams start in bursts, as group commit does: one wake-up of every thread and one commit at the follower then serve
+/// many streams, and one append several events of a stream. A burst waits for half of the one before, and, unless
+/// somebody is in a hurry, for `gathering` since that one began. Slow streams do not hold the others up for longer.
 void Mirror::start_waiting() {
+  if (waiting_.empty() || running_ >= limits_.concurrency || burst_posted_) return;
+  const auto age = clock_.monotonic() - burst_began_;
+  if (running_ <= burst_ / 2 && (hurried_ || age >= gathering)) {
+    // Not at once: what the authority committed together is offered one by one.
+    burst_posted_ = true;
+    boost::asio::post(executor_, [this] {
+      burst_posted_ = false;
+      start_burst();
+    });
+  } else if (!burst_overdue_) {
+    const auto rest = std::clamp<std::chrono::nanoseconds>(gathering - age, gathering / 4, gathering);
+    burst_overdue_ = clock_.after(executor_, rest, [this] { start_burst(); });
+  }
+}
+
+void Mirror::hurry() {
+  hurried_ = true;
+  start_waiting();
+}
+
+void Mirror::start_burst() {
+  burst_overdue_.reset();
+  burst_began_ = clock_.monotonic();
+  hurried_ = false;
   while (running_ < limits_.concurrency && !waiting_.empty()) {
     Stream* stream = waiting_.front();
     waiting_.pop_front();
@@ -252,6 +284,7 @@ void Mirror::start_waiting() {
     ++running_;
     boost::asio::co_spawn(executor_, run(stream), boost::asio::detached);
   }
+  burst_ = running_;
 }
 
 // ---- the one operation

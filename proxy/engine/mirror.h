@@ -74,6 +74,9 @@ class Mirror {
   /// The same for the whole stream including its deletion state, as it is at the authority when this runs.
   void carry_state(std::string stream, Done done);
 
+  /// Somebody waits for what was asked to be carried: the next burst does not wait for more.
+  void hurry();
+
   /// What is known of these streams may have become wrong, because they were written while this mirror did not carry
   /// them: both sides are asked again when they are next touched.
   void forget(const std::function<bool(std::string_view stream)>& which);
@@ -92,7 +95,7 @@ class Mirror {
   const std::map<std::string, Divergence>& set_aside() const { return set_aside_; }
   std::size_t pending_events() const { return pending_events_; }
   std::uint64_t mirrored_events() const { return mirrored_events_; }  ///< since the start
-  bool idle() const { return running_ == 0 && waiting_.empty(); }
+  bool idle() const { return running_ == 0 && waiting_.empty() && !burst_posted_; }
   /// Age of the oldest event that waits to be carried; zero when none does.
   std::chrono::nanoseconds lag() const;
   /// Says why the follower is not being reached, empty when it is.
@@ -110,6 +113,7 @@ class Mirror {
   void raise_target(Stream& stream, std::uint64_t next);
   void start(Stream& stream);
   void start_waiting();
+  void start_burst();
   void answer_reached(Stream& stream);
   void answer_all(Stream& stream, Carried carried);
   void advance(Stream& stream, std::uint64_t next);
@@ -142,6 +146,11 @@ class Mirror {
   std::list<Stream*> waiting_;  ///< have work, wait for a free place
   std::map<std::string, Divergence> set_aside_;
   std::size_t running_ = 0;
+  std::size_t burst_ = 0;                        ///< how many were running when the last burst had been started
+  std::chrono::nanoseconds burst_began_{0};
+  bool hurried_ = false;
+  bool burst_posted_ = false;                    ///< the next one starts as soon as the executor gets to it
+  std::unique_ptr<Clock::Timer> burst_overdue_;  ///< set while something waits for the next burst
   std::size_t pending_events_ = 0;
   std::uint64_t mirrored_events_ = 0;
   std::size_t buffered_ = 0;

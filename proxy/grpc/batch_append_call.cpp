@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <iterator>
 #include <mutex>
 
 #include "proxy/grpc/batch_assembly.h"
@@ -16,7 +17,8 @@ namespace {
 constexpr std::size_t max_under_way = 2'000;
 constexpr std::size_t max_bytes_under_way = 64 * 1024 * 1024;
 
-/// Chunks are read one by one, appends run side by side, answers are written in the order in which they come.
+/// Chunks are read one by one, appends run side by side, answers are written in the order in which they come. Where the
+/// log commits many appends as cheaply as one, those that arrive during a commit make up the next.
 class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp> {
  public:
   static BatchAppendCall* start(Door& door) {
@@ -78,8 +80,11 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
       std::unique_lock lock(mutex_);
       ++under_way_;
       bytes_under_way_ += size;
+      waiting_.push_back({std::move(*complete), size});
+      if (grouping_) return;
+      grouping_ = in_groups_;
       lock.unlock();
-      door_.tasks.spawn(door_.executor, append(self(), std::move(*complete), size));
+      door_.tasks.spawn(door_.executor, append_waiting(self()));
     } else if (auto* begun = std::get_if<BatchAssembly::Begun>(&outcome)) {
       // Not a task that a shutdown waits for: it holds nothing.
       boost::asio::co_spawn(door_.executor, time_out(weak_, door_.executor, *begun), boost::asio::detached);
@@ -92,25 +97,55 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     }
   }
 
-  static Awaitable<void> append(std::shared_ptr<BatchAppendCall> call, BatchAssembly::Complete complete,
-                                std::size_t size) {
-    EventLog& log = call->door_.log;
-    const ExpectedRevision expected = complete.request.expected;
-    const bool too_large = is_too_large(complete.request, log);
-    const auto appended = co_await log.append(std::move(complete.request));
-    const bool for_size = appended.failed_with(FailureCode::rejected) && too_large;
-    BatchAnswer answer;
-    if (appended.ok()) {
-      answer = appended_answer(complete.address, *appended);
-    } else if (for_size) {
-      answer = too_large_answer(complete.address, log.traits().max_append_bytes);
-    } else {
-      answer = failed_answer(complete.address, expected, appended.failure());
+  struct Waiting {
+    BatchAssembly::Complete append;
+    std::size_t size;
+  };
+  using Group = std::vector<Waiting>;
+
+  static Awaitable<void> append_waiting(std::shared_ptr<BatchAppendCall> call) {
+    for (Group group = call->take_waiting(); !group.empty(); group = call->take_waiting()) {
+      auto answers = co_await append_group(call->door_.log, group);
+      std::unique_lock lock(call->mutex_);
+      for (const Waiting& done : group) call->bytes_under_way_ -= done.size;
+      call->under_way_ -= group.size();
+      call->push_answers(lock, std::move(answers));
     }
-    std::unique_lock lock(call->mutex_);
-    --call->under_way_;
-    call->bytes_under_way_ -= size;
-    call->push_answer(lock, std::move(answer));
+  }
+
+  Group take_waiting() {
+    std::scoped_lock lock(mutex_);
+    Group group;
+    while (!waiting_.empty() && (in_groups_ || group.empty())) {
+      group.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+    if (group.empty()) grouping_ = false;
+    return group;
+  }
+
+  static Awaitable<std::vector<BatchAnswer>> append_group(EventLog& log, Group& group) {
+    std::vector<AppendRequest> requests;
+    for (Waiting& each : group) requests.push_back(std::move(each.append.request));
+    std::vector<ExpectedRevision> expected;
+    std::vector<bool> too_large;
+    for (const AppendRequest& request : requests) {
+      expected.push_back(request.expected);
+      too_large.push_back(is_too_large(request, log));
+    }
+    std::vector<BatchAnswer> answers;
+    const auto results = co_await log.append_many(std::move(requests));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const BatchAddress& address = group[i].append.address;
+      if (results[i].ok()) {
+        answers.push_back(appended_answer(address, *results[i]));
+      } else if (results[i].failed_with(FailureCode::rejected) && too_large[i]) {
+        answers.push_back(too_large_answer(address, log.traits().max_append_bytes));
+      } else {
+        answers.push_back(failed_answer(address, expected[i], results[i].failure()));
+      }
+    }
+    co_return answers;
   }
 
   static Awaitable<void> time_out(std::weak_ptr<BatchAppendCall> weak, boost::asio::any_io_executor executor,
@@ -125,17 +160,26 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
   }
 
   void push_answer(std::unique_lock<std::mutex>& lock, BatchAnswer answer) {
-    if (finished_) return;
-    if (broken_) return finish_if_done(lock);
-    answers_.push_back(std::move(answer));
-    if (answers_.size() == 1) write_next(lock);
+    std::vector<BatchAnswer> one;
+    one.push_back(std::move(answer));
+    push_answers(lock, std::move(one));
   }
 
-  /// Gives up the lock: gRPC may call back from inside.
+  void push_answers(std::unique_lock<std::mutex>& lock, std::vector<BatchAnswer> answers) {
+    if (finished_) return;
+    if (broken_) return finish_if_done(lock);
+    const bool idle = answers_.empty();
+    std::move(answers.begin(), answers.end(), std::back_inserter(answers_));
+    if (idle) write_next(lock);
+  }
+
+  /// Gives up the lock: gRPC may call back from inside. What is followed by another may be held back to be sent with it.
   void write_next(std::unique_lock<std::mutex>& lock) {
     const auto& answer = answers_.front();
+    grpc::WriteOptions options;
+    if (answers_.size() > 1) options.set_buffer_hint();
     lock.unlock();
-    StartWrite(&answer);
+    StartWrite(&answer, options);
   }
 
   void read_on() {
@@ -176,6 +220,9 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
 
   std::mutex mutex_;
   BatchAssembly assembly_;
+  const bool in_groups_ = door_.log.traits().appends_in_groups;
+  std::deque<Waiting> waiting_;
+  bool grouping_ = false;  ///< a group is under way, and its coroutine will take what waits
   std::deque<BatchAnswer> answers_;  ///< the first one is being written
   std::size_t under_way_ = 0;
   std::size_t bytes_under_way_ = 0;
