@@ -113,7 +113,10 @@ void Lane::commit(std::vector<Waiting> batch) {
   requests.reserve(batch.size());
   for (const auto& waiting : batch) requests.push_back(&waiting.request);
   auto answers = execute(requests, {});
-  for (std::size_t i = 0; i < batch.size(); ++i) batch[i].done(std::move(answers[i]));
+  std::vector<Completion<Result<Appended>>::Answer> all;
+  all.reserve(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) all.push_back({std::move(batch[i].done), std::move(answers[i])});
+  Completion<Result<Appended>>::call_all(std::move(all));
 }
 
 Lane::Answers Lane::execute(const Requests& requests, Trial trial) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -7,7 +8,9 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 namespace twinstream {
 
@@ -32,6 +35,25 @@ class Completion {
     boost::asio::post(executor_, [handler = std::move(handler_), value = std::move(value)]() mutable {
       std::move(handler)(std::move(value));
     });
+  }
+
+  struct Answer {
+    Completion completion;
+    T value;
+  };
+  /// Calls many, in order. Those in a row that have one executor are resumed together: its thread is woken once.
+  static void call_all(std::vector<Answer> answers) {
+    for (auto first = answers.begin(); first != answers.end();) {
+      const auto end = std::find_if(first, answers.end(), [&](const Answer& answer) {
+        return answer.completion.executor_ != first->completion.executor_;
+      });
+      const auto executor = first->completion.executor_;
+      std::vector<Answer> together(std::make_move_iterator(first), std::make_move_iterator(end));
+      boost::asio::post(executor, [together = std::move(together)]() mutable {
+        for (Answer& answer : together) std::move(answer.completion.handler_)(std::move(answer.value));
+      });
+      first = end;
+    }
   }
 
  private:

@@ -99,10 +99,11 @@ Awaitable<Result<Appended>> DualLog::append(AppendRequest request) {
 }
 
 Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
-  if (auto refusal = refuses(request)) co_return *refusal;
   Category& category = categories_.of(request.stream);
   auto permit = co_await admit(category, request.stream);
   if (!permit) co_return permit.failure();
+  // The authority refuses by itself what it could never hold.
+  if (auto refusal = stores_.follower(category).refuses(request)) co_return *refusal;
   const Timestamp now = clock_.now();
   for (Event& event : request.events) {
     if (!event.created) event.created = now;

@@ -153,6 +153,18 @@ Awaitable<bool> Mirror::settle(std::string name, std::chrono::nanoseconds limit)
   co_return co_await wait_until(changed_, clock_, limit, [this, name] { return settled(name); });
 }
 
+Awaitable<bool> Mirror::settle_all(std::function<bool(std::string_view stream)> which, std::chrono::nanoseconds limit) {
+  const auto deadline = clock_.monotonic() + limit;
+  std::vector<std::string> busy;
+  for (const auto& [name, stream] : streams_) {
+    if (which(name) && !settled(name)) busy.push_back(name);
+  }
+  for (std::string& name : busy) {
+    if (!co_await settle(std::move(name), deadline - clock_.monotonic())) co_return false;
+  }
+  co_return true;
+}
+
 Awaitable<bool> Mirror::drain(std::chrono::nanoseconds limit) {
   hurry();
   co_return co_await wait_until(changed_, clock_, limit, [this] { return idle(); });

@@ -89,6 +89,8 @@ class Mirror {
 
   /// Waits until `settled`; false after `limit`.
   Awaitable<bool> settle(std::string stream, std::chrono::nanoseconds limit);
+  /// The same for all of these streams; nothing new may be asked for meanwhile.
+  Awaitable<bool> settle_all(std::function<bool(std::string_view stream)> which, std::chrono::nanoseconds limit);
   /// Waits until the whole of the mirror is idle; false after `limit`.
   Awaitable<bool> drain(std::chrono::nanoseconds limit);
 

@@ -255,6 +255,11 @@ Awaitable<bool> Phases::fenced(Category& category, bool to_eventstore, std::chro
   if (!co_await stores_.tail(category).reach(*tip, deadline - clock_.monotonic())) {
     co_return refuse(category, "the mirror did not carry everything within the fence's bound");
   }
+  // Nothing may be left that would be carried in the old direction after the change.
+  Mirror& mirror = to_eventstore ? stores_.forward : stores_.back;
+  if (!co_await mirror.settle_all(belongs_to(category), deadline - clock_.monotonic())) {
+    co_return refuse(category, "the mirror did not settle within the fence's bound");
+  }
   if (!nothing_set_aside(category) || !co_await heads_are_equal(category)) co_return false;
   (to_eventstore ? stores_.back : stores_.forward).forget(belongs_to(category));
   CategoryState next = category.state;

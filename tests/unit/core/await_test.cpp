@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,26 @@ TEST(Await, CompletionsCanBeMovedAroundAndEachResumesItsOwnCoroutine) {
   context.restart();
   context.run();
   EXPECT_EQ(answers, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(Await, ManyCompletionsResumeInOrderWhateverTheirExecutors) {
+  boost::asio::io_context context;
+  const auto other = boost::asio::make_strand(context);
+  Waiting line;
+  std::vector<std::string> answers;
+  boost::asio::co_spawn(context, wait_in_line(line, answers), boost::asio::detached);
+  boost::asio::co_spawn(context, wait_in_line(line, answers), boost::asio::detached);
+  boost::asio::co_spawn(other, wait_in_line(line, answers), boost::asio::detached);
+  boost::asio::co_spawn(context, wait_in_line(line, answers), boost::asio::detached);
+  context.poll();
+  ASSERT_EQ(line.size(), 4u);
+  std::vector<Completion<std::string>::Answer> all;
+  for (const char* text : {"a", "b", "c", "d"}) all.push_back({std::move(line[all.size()]), text});
+  Completion<std::string>::call_all(std::move(all));
+  EXPECT_TRUE(answers.empty());
+  context.restart();
+  context.run();
+  EXPECT_EQ(answers, (std::vector<std::string>{"a", "b", "c", "d"}));
 }
 
 }  // namespace
