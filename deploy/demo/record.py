@@ -118,12 +118,6 @@ def postgres_streams(url):
     return dict(streams)
 
 
-def six_digits(time):
-    """Feeds leave out the zeros at the end of a fraction of a second."""
-    whole, _, fraction = time.rstrip("Z").partition(".")
-    return f"{whole}.{fraction:0<6}Z"
-
-
 def read_stream(client, stream):
     """Every event of one stream through /streams, oldest first."""
     events, ended = [], False

@@ -39,8 +39,8 @@ class Totals:
 
 
 class Walk:
-    def __init__(self, work, logs):
-        self.stack, self.logs = Stack(work), logs
+    def __init__(self, work, logs, stack=None):
+        self.stack, self.logs = stack or Stack(work), logs
         self.traffic = Daemon(work, "traffic", r"")
         self.record = self.stack.work / "record.jsonl"
         self.history = 0

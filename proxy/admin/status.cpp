@@ -1,4 +1,5 @@
 #include <boost/json.hpp>
+#include <cmath>
 #include <cstdio>
 
 #include "proxy/admin/admin.h"
@@ -7,6 +8,13 @@ namespace twinstream {
 namespace {
 
 namespace json = boost::json;
+
+/// In milliseconds' precision, and whole numbers as such: Boost.JSON writes a double as 1.25E1.
+json::value number(double value) {
+  const double rounded = std::round(value * 1000) / 1000;
+  if (rounded == std::trunc(rounded)) return static_cast<std::int64_t>(rounded);
+  return rounded;
+}
 
 json::object store_json(const EngineStatus::StoreStatus& store) { return {{"up", store.up}, {"reason", store.text}}; }
 
@@ -28,18 +36,22 @@ json::object backfill_json(const BackfillProgress& backfill) {
   json::object object{{"running", backfill.running},
                       {"events", backfill.events},
                       {"carried", backfill.carried},
-                      {"share", backfill.share},
-                      {"events_per_second", backfill.events_per_second},
+                      {"share", number(backfill.share)},
+                      {"events_per_second", number(backfill.events_per_second)},
                       {"eta_seconds", nullptr},
                       {"trouble", backfill.trouble}};
-  if (backfill.running && backfill.seconds_left) object["eta_seconds"] = *backfill.seconds_left;
+  if (backfill.running && backfill.seconds_left) object["eta_seconds"] = number(*backfill.seconds_left);
   return object;
 }
 
 std::string text_of(const json::value& value, const char* key) {
   const auto* found = value.as_object().if_contains(key);
   if (found == nullptr || found->is_null()) return "-";
-  return found->is_string() ? std::string(found->as_string()) : json::serialize(*found);
+  if (found->is_string()) return std::string(found->as_string());
+  if (!found->is_double()) return json::serialize(*found);
+  char digits[64];
+  std::snprintf(digits, sizeof digits, "%.2f", found->as_double());
+  return digits;
 }
 
 std::string render(const json::value& status) {
@@ -104,14 +116,14 @@ std::string status_json(const EngineStatus& status, const ConfigState& config, d
   const auto problem = config.error();
   json::object all{
       {"version", TWINSTREAM_VERSION},
-      {"uptime_seconds", uptime_seconds},
+      {"uptime_seconds", number(uptime_seconds)},
       {"config", {{"loaded", to_rfc3339(config.when())}, {"error", problem ? json::value(*problem) : json::value()}}},
       {"stores", {{"postgres", store_json(status.postgres)}, {"eventstore", store_json(status.eventstore)}}},
       {"categories", std::move(categories)},
       {"mirror",
        {{"mirrored_events", status.mirrored},
         {"pending_events", status.pending_events},
-        {"lag_seconds", status.lag_seconds},
+        {"lag_seconds", number(status.lag_seconds)},
         {"caught_up", status.caught_up},
         {"trouble", status.mirror_trouble}}},
       {"backfill", backfill_json(status.backfill)},

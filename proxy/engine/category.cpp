@@ -96,7 +96,7 @@ Category& Categories::entry(std::string_view category) {
 void Categories::publish() {
   auto views = std::make_shared<std::map<std::string, CategoryView, std::less<>>>();
   for (const auto& [name, category] : by_name_) {
-    (*views)[name] = {category->state.phase, category->state.eventstore_is_authority, category->config.reads};
+    (*views)[name] = {name, category->state.phase, category->state.eventstore_is_authority, category->config.reads};
   }
   const std::lock_guard lock(mutex_);
   views_ = std::move(views);
@@ -108,7 +108,7 @@ CategoryView Categories::view(std::string_view stream) const {
     const std::lock_guard lock(mutex_);
     views = views_;
   }
-  if (!views) return {};
+  if (!views) return CategoryView{};
   auto found = views->find(category_of(stream));
   if (found == views->end()) found = views->find(everything_else);
   return found == views->end() ? CategoryView{} : found->second;

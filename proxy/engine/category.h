@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -38,7 +37,6 @@ class Category {
   std::vector<std::string> waiting_for;  ///< why the phase in force is not the wanted one
   std::uint64_t written = 0;
   std::uint64_t mirrored = 0;
-  std::array<std::uint64_t, 3> reads{};  ///< by ReadSource
 
   /// PostgreSQL decides and EventStore follows.
   bool mirrored_forward() const { return state.phase >= Phase::dual_write && !state.eventstore_is_authority; }
@@ -72,6 +70,7 @@ class Category {
 
 /// What any thread may know of a category without asking the engine.
 struct CategoryView {
+  std::string name;  ///< of the entry in the file, `*` for all that have none of their own
   Phase phase = Phase::observe;
   bool eventstore_is_authority = false;
   ReadPolicy reads;

@@ -220,7 +220,6 @@ Awaitable<Result<StreamPage>> DualLog::read_stream_here(ReadStream request) {
   if (reads_follower(category, request.stream)) co_return co_await read_follower(category, std::move(request));
   EventLog& authority = stores_.authority(category);
   const auto source = category.state.eventstore_is_authority ? ReadSource::eventstore : ReadSource::postgres;
-  ++category.reads[static_cast<std::size_t>(source)];
   metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", to_string(source)}});
   auto page = co_await read_store(authority, request);
   note_shown(category, request.stream, page);
@@ -257,7 +256,6 @@ Awaitable<Result<StreamPage>> DualLog::read_follower(Category& category, ReadStr
   if (co_await follower_is_current(category, request.stream)) {
     auto page = co_await read_store(stores_.follower(category), request);
     if (page || !page.failed_with(FailureCode::unavailable)) {
-      ++category.reads[static_cast<std::size_t>(ReadSource::eventstore)];
       metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", "eventstore"}});
       co_return page;
     }
@@ -267,7 +265,6 @@ Awaitable<Result<StreamPage>> DualLog::read_follower(Category& category, ReadStr
                       {}};
   }
   metrics_.count("twinstream_read_fallbacks_total", {{"category", category.config.name}});
-  ++category.reads[static_cast<std::size_t>(ReadSource::postgres)];
   metrics_.count("twinstream_reads_total", {{"category", category.config.name}, {"source", "postgres"}});
   auto page = co_await read_store(stores_.postgres, request);
   note_shown(category, request.stream, page);

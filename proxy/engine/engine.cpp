@@ -37,6 +37,16 @@ struct Engine::Assembly {
         phases(parts.executor, parts.clock, stores, categories, parts.control, checker, backfill, back_backfill,
                parts.metrics, std::chrono::seconds(0)) {}
 
+  std::array<std::uint64_t, 3> reads(std::string_view category) const {
+    std::array<std::uint64_t, 3> counts{};
+    for (const ReadSource source : {ReadSource::backend, ReadSource::postgres, ReadSource::eventstore}) {
+      const double count =
+          parts.metrics.value("twinstream_reads_total", {{"category", category}, {"source", to_string(source)}});
+      counts[static_cast<std::size_t>(source)] = static_cast<std::uint64_t>(count);
+    }
+    return counts;
+  }
+
   bool original_created(std::string_view stream) { return categories.of(stream).config.original_created; }
 
   Translation translation(EventLog& from, EventLog& to) {
@@ -167,7 +177,7 @@ EngineStatus Engine::status() {
   EngineStatus status;
   for (const auto& [name, category] : a.categories.all()) {
     status.categories.push_back({name, category->state, category->config.phase, category->waiting_for,
-                                 category->held(), category->written, category->reads});
+                                 category->held(), category->written, a.reads(name)});
   }
   status.postgres = a.postgres_status;
   status.eventstore = a.eventstore_status;
@@ -200,7 +210,10 @@ ReadSource Engine::read_source(std::string_view stream) {
       return ReadSource::eventstore;
     }
   }
-  return view.reads.from == ReadSource::backend ? ReadSource::backend : ReadSource::postgres;
+  if (view.reads.from != ReadSource::backend) return ReadSource::postgres;
+  // The only reads that the dual log does not see.
+  assembly_->parts.metrics.count("twinstream_reads_total", {{"category", view.name}, {"source", "backend"}});
+  return ReadSource::backend;
 }
 
 bool Engine::compare_this_read(std::string_view stream) {

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Runs the official Node clients against `twinstream sink`. TWINSTREAM_BINARY names the program; the packages come from
-# the registry that npm is configured for and are kept in node_modules.
+# Runs the official Node clients against `twinstream sink`. TWINSTREAM_BINARY names the program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-[[ -d node_modules ]] || npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
+./packages.sh
 exec node --test
