@@ -47,12 +47,16 @@ class RunningServer {
     server_ = std::move(*server);
   }
 
-  /// A connection of its own: one connection's threads would be the bottleneck.
+  /// A connection of its own, once it stands: one connection for all would be the bottleneck.
   std::shared_ptr<grpc::Channel> connect() const {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials(),
-                                     arguments);
+    auto channel = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(server_->port()),
+                                             grpc::InsecureChannelCredentials(), arguments);
+    if (!channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::minutes(1))) {
+      throw std::runtime_error("cannot connect to the server");
+    }
+    return channel;
   }
 
  private:
