@@ -147,11 +147,10 @@ class Growth {
     Rates first = rates(small / 2);
     print(first);
     while (written_ < events_) {
-      const std::uint64_t target = std::min(events_, written_ < 1'000'000 ? 1'000'000 : written_ + 1'000'000);
+      const std::uint64_t target = std::min<std::uint64_t>(events_, std::max<std::uint64_t>(1'000'000, 2 * written_));
       if (target > written_ + small / 2) fill(target - written_ - small / 2);
-      const Rates rates_now = rates(small / 2);
-      print(rates_now);
-      last_ = rates_now;
+      last_ = rates(small / 2);
+      print(last_);
     }
     std::printf("%12s %11.0f%% %11.0f%% %11.0f%% %11.0f%%\n", "last/first", 100 * last_.batch / first.batch,
                 100 * last_.single / first.single, 100 * last_.stream / first.stream, 100 * last_.all / first.all);
@@ -162,19 +161,24 @@ class Growth {
     double batch = 0, single = 0, stream = 0, all = 0;
   };
 
-  /// A stream for every 100 events, so that the number of streams grows too.
-  std::uint64_t streams() const { return std::max<std::uint64_t>(1'000, written_ / 100); }
+  /// A stream for every 100 events: the number of streams grows with the store, their length does not.
+  std::uint64_t streams() const { return std::max<std::uint64_t>(100, written_ / 100); }
 
   double fill(std::uint64_t events) {
-    AppendLoad load;
-    load.address = sink_.address;
-    load.events_per_append = 10;
-    load.streams = streams();
-    load.events = events;
-    const Measured measured = append_in_batches(load);
-    if (measured.errors > 0) throw std::runtime_error(measured.first_error);
-    written_ += measured.events;
-    return measured.rate();
+    const std::uint64_t from = written_;
+    double seconds = 0;
+    while (written_ < from + events) {
+      AppendLoad load;
+      load.address = sink_.address;
+      load.events_per_append = 10;
+      load.streams = streams();
+      load.events = std::min(from + events - written_, std::max<std::uint64_t>(1'000, written_ / 20));
+      const Measured measured = append_in_batches(load);
+      if (measured.errors > 0) throw std::runtime_error(measured.first_error);
+      written_ += measured.events;
+      seconds += measured.seconds;
+    }
+    return static_cast<double>(written_ - from) / seconds;
   }
 
   Rates rates(std::uint64_t batch_events) {
