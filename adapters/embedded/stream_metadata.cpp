@@ -46,8 +46,14 @@ StreamMetadata StreamMetadata::parse(std::string_view text) {
 std::optional<std::string> with_truncate_before(std::string_view text, std::uint64_t revision) {
   auto object = parse_object(text);
   if (!object) return std::nullopt;
+  (*object)["$tb"] = revision;
+  return json::serialize(*object);
+}
+
+std::optional<std::string> without_truncate_before(std::string_view text) {
+  auto object = parse_object(text);
+  if (!object) return std::nullopt;
   object->erase("$tb");
-  if (revision > 0) object->emplace("$tb", revision);
   return json::serialize(*object);
 }
 

@@ -27,7 +27,8 @@ struct StreamMetadata {
   static StreamMetadata parse(std::string_view json);
 };
 
-/// `json` with another `$tb`, or without it when 0. Nothing when it is not a JSON object.
+/// `json` with another `$tb`. Nothing when it is not a JSON object.
 std::optional<std::string> with_truncate_before(std::string_view json, std::uint64_t revision);
+std::optional<std::string> without_truncate_before(std::string_view json);
 
 }  // namespace twinstream::embedded

@@ -188,7 +188,7 @@ Result<Done> StreamWriter::restore(const std::string& stream) {
   if (!state.last || state.metadata.truncate_before == 0) {
     return Failure{FailureCode::stream_not_found, "stream " + stream + " has no deleted events to restore", {}};
   }
-  if (auto json = with_truncate_before(table_.latest_metadata(stream), 0)) write_metadata(stream, std::move(*json));
+  if (auto json = without_truncate_before(table_.latest_metadata(stream))) write_metadata(stream, std::move(*json));
   return Done{};
 }
 

@@ -7,6 +7,7 @@ namespace {
 
 using embedded::StreamMetadata;
 using embedded::with_truncate_before;
+using embedded::without_truncate_before;
 using Revisions = std::vector<std::uint64_t>;
 
 TEST(StreamMetadataText, known_keys_are_read) {
@@ -37,8 +38,9 @@ TEST(StreamMetadataText, a_wrong_type_of_a_known_key_empties_all_of_it) {
 }
 
 TEST(StreamMetadataText, truncation_is_replaced_and_the_rest_is_kept) {
-  EXPECT_EQ(with_truncate_before(R"({"$tb": 1, "mine": "x"})", 4), R"({"mine":"x","$tb":4})");
-  EXPECT_EQ(with_truncate_before(R"({"$tb": 1, "mine": "x"})", 0), R"({"mine":"x"})");
+  EXPECT_EQ(with_truncate_before(R"({"$tb": 1, "mine": "x"})", 4), R"({"$tb":4,"mine":"x"})");
+  EXPECT_EQ(with_truncate_before(R"({"mine": "x"})", 0), R"({"mine":"x","$tb":0})");
+  EXPECT_EQ(without_truncate_before(R"({"$tb": 1, "mine": "x"})"), R"({"mine":"x"})");
   EXPECT_EQ(with_truncate_before("[]", 4), std::nullopt);
 }
 

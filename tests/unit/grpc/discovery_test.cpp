@@ -14,7 +14,7 @@ using DoorDiscovery = DoorTest;
 namespace gossip = event_store::client::gossip;
 namespace features = event_store::client::server_features;
 
-TEST_F(DoorDiscovery, the_methods_are_told_in_lower_case_with_a_version_of_three_parts) {
+TEST_F(DoorDiscovery, conformance_06_the_methods_are_told_in_lower_case_with_a_version_of_three_parts) {
   features::SupportedMethods methods;
   grpc::ClientContext context;
   ASSERT_TRUE(features::ServerFeatures::NewStub(channel_)->GetSupportedMethods(&context, wire::Empty(), &methods).ok());
@@ -35,7 +35,7 @@ gossip::ClusterInfo cluster(const std::shared_ptr<grpc::Channel>& channel) {
   return members;
 }
 
-TEST_F(DoorDiscovery, gossip_names_one_living_leader_at_the_address_listened_on) {
+TEST_F(DoorDiscovery, conformance_07_gossip_names_one_living_leader_at_the_address_listened_on) {
   const auto members = cluster(channel_);
   ASSERT_EQ(members.members_size(), 1);
   const auto& member = members.members(0);
@@ -49,7 +49,7 @@ TEST_F(DoorDiscovery, gossip_names_one_living_leader_at_the_address_listened_on)
   EXPECT_EQ(id->bytes[8] >> 6, 2) << "and the variant of RFC 4122";
 }
 
-TEST_F(DoorDiscovery, gossip_names_the_advertised_address) {
+TEST_F(DoorDiscovery, conformance_07_gossip_names_the_advertised_address) {
   EventStoreServerOptions options;
   options.advertise_host = "events.example.org";
   options.advertise_port = 4711;
@@ -62,19 +62,19 @@ TEST_F(DoorDiscovery, gossip_names_the_advertised_address) {
   EXPECT_EQ(members.members(0).http_end_point().port(), 4711u);
 }
 
-TEST_F(DoorDiscovery, a_method_that_does_not_exist_is_unimplemented) {
+TEST_F(DoorDiscovery, conformance_10_a_method_that_does_not_exist_is_unimplemented) {
   grpc::GenericStub stub(channel_);
   grpc::ClientContext context;
   const grpc::Slice nothing("");
   grpc::ByteBuffer request(&nothing, 1);
   grpc::ByteBuffer response;
   std::promise<grpc::Status> status;
-  stub.UnaryCall(&context, "/event_store.client.persistent_subscriptions.PersistentSubscriptions/Create", {}, &request,
-                 &response, [&](grpc::Status end) { status.set_value(std::move(end)); });
+  stub.UnaryCall(&context, "/event_store.client.projections.Projections/Create", {}, &request, &response,
+                 [&](grpc::Status end) { status.set_value(std::move(end)); });
   EXPECT_EQ(status.get_future().get().error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST_F(DoorDiscovery, frequent_pings_are_tolerated_with_and_without_calls) {
+TEST_F(DoorDiscovery, conformance_08_frequent_pings_are_tolerated_with_and_without_calls) {
   for (const bool with_call : {false, true}) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20);
