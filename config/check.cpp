@@ -39,6 +39,14 @@ void check_eventstore_is_there(const Config& config, Findings& findings) {
   }
 }
 
+void check_grpc_is_private(const Config& config, Findings& findings) {
+  if (!config.grpc || config.grpc->insecure || config.grpc->listen.host.empty()) return;
+  if (is_loopback(config.grpc->listen.host)) return;
+  findings.add("grpc.listen",
+               "is reachable from other machines, without encryption or passwords: add `insecure: true` if that is "
+               "meant");
+}
+
 /// Whether a request of this route can write a stream of this entry of `categories`.
 bool may_write(const Config& config, const RouteConfig& route, const CategoryConfig& category) {
   const auto known = route.stream_from_response ? std::nullopt : known_category(route.stream);
@@ -105,6 +113,7 @@ void check_config(const Config& config, Findings& findings) {
     check_retirement(config, category, findings);
   }
   check_eventstore_is_there(config, findings);
+  check_grpc_is_private(config, findings);
   check_repeated_routes(config, findings);
   check_backend_is_there(config, findings);
   check_reads_have_a_source(config, findings);

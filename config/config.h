@@ -43,6 +43,15 @@ struct ListenConfig {
   bool operator==(const ListenConfig&) const = default;
 };
 
+/// The event API as an EventStore server (gRPC, cleartext HTTP/2).
+struct GrpcConfig {
+  Endpoint listen;
+  std::optional<Endpoint> advertise;  ///< what gossip tells clients to connect to; absent: `listen`
+  bool insecure = false;              ///< without it only loopback addresses are listened on
+
+  bool operator==(const GrpcConfig&) const = default;
+};
+
 struct BackendConfig {
   Endpoint address;       ///< from `url: http://host:port`
   std::string base_path;  ///< path of the url, without trailing slash
@@ -165,6 +174,7 @@ struct RouteConfig {
 struct Config {
   ListenConfig listen;
   std::optional<Endpoint> admin = Endpoint{"127.0.0.1", 9090};
+  std::optional<GrpcConfig> grpc;        ///< absent: no gRPC
   std::optional<BackendConfig> backend;  ///< absent: nothing is passed through, only /streams is served
   PostgresConfig postgres;
   EventStoreConfig eventstore;

@@ -60,7 +60,7 @@ bool is_hot(const Path& path) { return path[0] == "categories" || path[0] == "ro
 
 /// What comes or goes as a whole counts as one change.
 std::string reported_field(const Setting& setting) {
-  if (setting.path[0] == "admin" || setting.path[0] == "streams_api") return setting.path[0];
+  if (setting.path[0] == "admin" || setting.path[0] == "streams_api" || setting.path[0] == "grpc") return setting.path[0];
   if (setting.path.size() > 2 && setting.path[1] == "mapped") return "postgres.mapped";
   return setting.field();
 }

@@ -19,6 +19,7 @@ Config read_config(const DocumentNode& document, Findings& findings) {
   Section root(document, "", findings);
   read_listen(root, config.listen);
   read_admin(root, config.admin);
+  read_grpc(root, config.grpc);
   read_backend(root, config.backend);
   read_postgres(root, config.postgres);
   read_eventstore(root, config.eventstore);

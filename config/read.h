@@ -10,6 +10,7 @@ namespace twinstream {
 
 void read_listen(Section& root, ListenConfig& listen);
 void read_admin(Section& root, std::optional<Endpoint>& admin);
+void read_grpc(Section& root, std::optional<GrpcConfig>& grpc);
 void read_backend(Section& root, std::optional<BackendConfig>& backend);
 void read_postgres(Section& root, PostgresConfig& postgres);
 void read_eventstore(Section& root, EventStoreConfig& eventstore);

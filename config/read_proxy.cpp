@@ -55,6 +55,20 @@ void read_admin(Section& root, std::optional<Endpoint>& admin) {
   section.finish();
 }
 
+void read_grpc(Section& root, std::optional<GrpcConfig>& grpc) {
+  const DocumentNode* node = root.child("grpc");
+  if (node == nullptr || node->kind == DocumentNode::Kind::nothing) return;
+  Section section(*node, "grpc", root.findings());
+  GrpcConfig& config = grpc.emplace();
+  section.read("listen", config.listen, parse_endpoint);
+  section.require("listen", "where clients of EventStore connect, such as 127.0.0.1:2113");
+  Endpoint advertise;
+  section.read("advertise", advertise, parse_endpoint);
+  if (!advertise.host.empty()) config.advertise = advertise;
+  section.read("insecure", config.insecure, parse_boolean);
+  section.finish();
+}
+
 void read_backend(Section& root, std::optional<BackendConfig>& backend) {
   const DocumentNode* node = root.child("backend");
   if (node == nullptr || node->kind == DocumentNode::Kind::nothing) return;

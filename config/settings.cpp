@@ -101,6 +101,12 @@ void put_listen(Writer writer, const ListenConfig& listen) {
   writer.put("drain_timeout", duration(listen.drain_timeout));
 }
 
+void put_grpc(Writer writer, const GrpcConfig& grpc) {
+  writer.put("listen", endpoint_text(grpc.listen));
+  if (grpc.advertise) writer.put("advertise", endpoint_text(*grpc.advertise));
+  writer.put("insecure", boolean(grpc.insecure));
+}
+
 void put_backend(Writer writer, const BackendConfig& backend) {
   const std::string authority = host_text(backend.address) + ":" + std::to_string(backend.address.port);
   writer.put("url", quoted("http://" + authority + backend.base_path));
@@ -208,6 +214,7 @@ std::vector<Setting> settings_of(const Config& config) {
   } else {
     root.put("admin", "off");
   }
+  if (config.grpc) put_grpc(root.below("grpc"), *config.grpc);
   if (config.backend) put_backend(root.below("backend"), *config.backend);
   put_postgres(root.below("postgres"), config.postgres);
   put_eventstore(root.below("eventstore"), config.eventstore);

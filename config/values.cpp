@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <numeric>
 #include <utility>
@@ -167,6 +168,12 @@ Problem parse_endpoint(std::string_view text, Endpoint& endpoint) {
   }
   endpoint = parsed;
   return std::nullopt;
+}
+
+bool is_loopback(const std::string& host) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  return error ? host == "localhost" : address.is_loopback();
 }
 
 Problem parse_backend_url(std::string_view text, BackendConfig& backend) {

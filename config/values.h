@@ -42,6 +42,9 @@ Problem parse_backend_url(std::string_view text, BackendConfig& backend);  ///< 
 Problem check_postgres_url(std::string_view text, std::string& url);
 Problem check_eventstore_url(std::string_view text, std::string& url);
 
+/// Whether only this machine reaches the address; a name other than `localhost` counts as reachable from elsewhere.
+bool is_loopback(const std::string& host);
+
 Problem parse_phase_name(std::string_view text, Phase& phase);
 Problem parse_ack(std::string_view text, Ack& ack);
 Problem parse_read_source(std::string_view text, ReadSource& source);

@@ -11,7 +11,9 @@
 #include "proxy/commands/commands.h"
 #include "proxy/commands/engine_thread.h"
 #include "proxy/commands/stores.h"
+#include "proxy/commands/workers.h"
 #include "proxy/core/log.h"
+#include "proxy/grpc/server.h"
 #include "proxy/http/router.h"
 #include "proxy/http/server.h"
 #include "proxy/http/upstream.h"
@@ -21,6 +23,7 @@ namespace {
 
 constexpr std::chrono::seconds lock_look{1};
 constexpr std::chrono::seconds engine_close_limit{10};
+constexpr unsigned grpc_threads = 2;
 
 std::string errors_text(const std::vector<ConfigError>& errors) {
   std::string text;
@@ -51,7 +54,10 @@ class Service {
         config_.listen, config_.backend, [this](const http::Request& head) { return router_.decide(head); }, metrics_);
     auto started = server_->start();
     if (!started) return started;
-    return start_admin();
+    if (config_.grpc) started = start_grpc(*config_.grpc);
+    if (started) started = start_admin();
+    if (started) tell_addresses();
+    return started;
   }
 
   /// Until a signal asks to stop; answers the exit status.
@@ -74,23 +80,34 @@ class Service {
   }
 
  private:
-  Result<Done> start_admin() {
-    std::string where = "off";
-    if (config_.admin) {
-      ListenConfig listen;
-      listen.address = *config_.admin;
-      listen.threads = 1;
-      listen.max_connections = 64;
-      admin_server_ = std::make_unique<http::Server>(
-          listen, std::nullopt, [this](const http::Request& head) { return admin_.decide(head); }, metrics_);
-      auto started = admin_server_->start();
-      if (!started) return started;
-      where = config_.admin->host + ":" + std::to_string(admin_server_->port());
-    }
-    std::printf("twinstream serve: proxy on %s:%u, admin on %s\n", config_.listen.address.host.c_str(),
-                static_cast<unsigned>(server_->port()), where.c_str());
-    std::fflush(stdout);
+  Result<Done> start_grpc(const GrpcConfig& grpc) {
+    const Endpoint advertise = grpc.advertise.value_or(Endpoint{});
+    workers_ = std::make_unique<Workers>(grpc_threads);
+    auto server = EventStoreServer::start(engine_.log(), workers_->executor(),
+                                          {grpc.listen.host, grpc.listen.port, advertise.host, advertise.port});
+    if (!server) return server.failure();
+    grpc_server_ = std::move(*server);
     return Done{};
+  }
+
+  Result<Done> start_admin() {
+    if (!config_.admin) return Done{};
+    ListenConfig listen;
+    listen.address = *config_.admin;
+    listen.threads = 1;
+    listen.max_connections = 64;
+    admin_server_ = std::make_unique<http::Server>(
+        listen, std::nullopt, [this](const http::Request& head) { return admin_.decide(head); }, metrics_);
+    return admin_server_->start();
+  }
+
+  void tell_addresses() {
+    const auto text = [](const Endpoint& listen, std::uint16_t port) { return listen.host + ":" + std::to_string(port); };
+    std::string line = "proxy on " + text(config_.listen.address, server_->port());
+    line += ", admin on " + (admin_server_ ? text(*config_.admin, admin_server_->port()) : std::string("off"));
+    if (grpc_server_) line += ", gRPC on " + text(config_.grpc->listen, grpc_server_->port());
+    std::printf("twinstream serve: %s\n", line.c_str());
+    std::fflush(stdout);
   }
 
   /// A file with errors, or one that the phases in force do not allow, changes nothing.
@@ -158,6 +175,7 @@ class Service {
   int stop() {
     log::info("stopping: requests under way are finished first");
     server_->stop(config_.listen.drain_timeout);
+    if (grpc_server_) grpc_server_->shutdown(config_.listen.drain_timeout);
     thread_.wait_for(close_engine());
     if (admin_server_) admin_server_->stop(std::chrono::milliseconds(500));
     thread_.stop();
@@ -184,6 +202,8 @@ class Service {
   Admin admin_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<http::Server> admin_server_;
+  std::unique_ptr<Workers> workers_;
+  std::unique_ptr<EventStoreServer> grpc_server_;
   bool lost_lock_ = false;
 };
 

@@ -1,14 +1,11 @@
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cstdio>
-#include <thread>
-#include <vector>
 
 #include "adapters/embedded/embedded_log.h"
 #include "config/values.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/workers.h"
 #include "proxy/grpc/server.h"
 
 namespace twinstream {
@@ -17,34 +14,9 @@ namespace {
 constexpr std::chrono::seconds shutdown_grace{5};
 constexpr std::size_t largest_append_limit = 256 * 1024 * 1024;  // EventStore's own since 25.1
 
-/// Threads that run the coroutines of the calls. Stopping drops what still waits.
-class Workers {
- public:
-  explicit Workers(unsigned count) {
-    for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { context_.run(); });
-  }
-  ~Workers() {
-    context_.stop();
-    for (auto& thread : threads_) thread.join();
-  }
-
-  boost::asio::any_io_executor executor() { return context_.get_executor(); }
-
- private:
-  boost::asio::io_context context_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
-  std::vector<std::thread> threads_;
-};
-
 int complain(const std::string& reason) {
   std::fprintf(stderr, "twinstream sink: %s\n", reason.c_str());
   return 1;
-}
-
-bool is_loopback(const std::string& host) {
-  boost::system::error_code error;
-  const auto address = boost::asio::ip::make_address(host, error);
-  return error ? host == "localhost" : address.is_loopback();
 }
 
 Result<EventStoreServerOptions> server_options(const SinkCommand& command) {

@@ -6,6 +6,10 @@ namespace {
 constexpr std::size_t most_touched = 20'000;
 constexpr std::string_view everything_else = "*";
 
+std::string_view governing_category(std::string_view stream) {
+  return category_of(stream.starts_with("$$") ? stream.substr(2) : stream);
+}
+
 }  // namespace
 
 Category::Permit::~Permit() {
@@ -80,7 +84,7 @@ Result<Done> Categories::apply(const Config& config) {
   return Done{};
 }
 
-Category& Categories::of(std::string_view stream) { return entry(category_of(stream)); }
+Category& Categories::of(std::string_view stream) { return entry(governing_category(stream)); }
 
 Category& Categories::entry(std::string_view category) {
   if (const auto found = by_name_.find(std::string(category)); found != by_name_.end()) return *found->second;
@@ -96,10 +100,28 @@ Category& Categories::entry(std::string_view category) {
 void Categories::publish() {
   auto views = std::make_shared<std::map<std::string, CategoryView, std::less<>>>();
   for (const auto& [name, category] : by_name_) {
-    (*views)[name] = {name, category->state.phase, category->state.eventstore_is_authority, category->config.reads};
+    (*views)[name] = {name, category->state.phase, category->state.eventstore_is_authority, category->mirrored_back(),
+                      category->config.reads};
   }
+  whole_log_ = find_whole_log();
   const std::lock_guard lock(mutex_);
   views_ = std::move(views);
+}
+
+WholeLog Categories::find_whole_log() const {
+  const bool rest_is_known = by_name_.contains(std::string(everything_else));
+  bool all_retired = rest_is_known, postgres_is_whole = true, eventstore_is_whole = rest_is_known;
+  for (const auto& [name, category] : by_name_) {
+    if (category->state.eventstore_is_authority) {
+      postgres_is_whole = postgres_is_whole && category->config.rollback;
+    } else {
+      all_retired = false;
+      eventstore_is_whole = eventstore_is_whole && category->mirrored_forward() && category->state.backfilled;
+    }
+  }
+  if (all_retired) return WholeLog::eventstore;
+  if (postgres_is_whole) return WholeLog::postgres;
+  return eventstore_is_whole ? WholeLog::eventstore : WholeLog::neither;
 }
 
 CategoryView Categories::view(std::string_view stream) const {
@@ -109,7 +131,7 @@ CategoryView Categories::view(std::string_view stream) const {
     views = views_;
   }
   if (!views) return CategoryView{};
-  auto found = views->find(category_of(stream));
+  auto found = views->find(governing_category(stream));
   if (found == views->end()) found = views->find(everything_else);
   return found == views->end() ? CategoryView{} : found->second;
 }

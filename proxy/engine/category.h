@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -68,11 +69,22 @@ class Category {
   Signal changed_;
 };
 
+/// Which store answers for the whole log ($all). The rule, for categories in different phases:
+///
+///   PostgreSQL   while it has everything: it is the authority of every category, or follows those that are in retire
+///   EventStore   when it is the authority of everything, the streams of categories without an entry (`*`) included;
+///                else when it is the authority or a whole (backfilled) follower of everything
+///   neither      when each store lacks something: reading the whole log is refused
+///
+/// A store that follows shows the events of that category as soon as they are carried.
+enum class WholeLog { postgres, eventstore, neither };
+
 /// What any thread may know of a category without asking the engine.
 struct CategoryView {
   std::string name;  ///< of the entry in the file, `*` for all that have none of their own
   Phase phase = Phase::observe;
   bool eventstore_is_authority = false;
+  bool postgres_follows = false;  ///< EventStore is the authority, and the way back is kept open
   ReadPolicy reads;
 };
 
@@ -85,12 +97,14 @@ class Categories {
   /// Takes over a new configuration. Refused, with the reason, when it would change the authority of streams by moving
   /// them to another entry (an entry taken out or put in while `retire` is in force).
   Result<Done> apply(const Config& config);
+  /// A metadata stream (`$$x`) belongs to the category of its stream.
   Category& of(std::string_view stream);
   std::map<std::string, std::unique_ptr<Category>>& all() { return by_name_; }
 
   /// Makes the present state visible to `view`. Called after every change.
   void publish();
   CategoryView view(std::string_view stream) const;  ///< any thread
+  WholeLog whole_log() const { return whole_log_; }  ///< any thread
 
  private:
   Category& entry(std::string_view category);
@@ -98,6 +112,9 @@ class Categories {
   std::map<std::string, CategoryState> states_;
   std::map<std::string, std::unique_ptr<Category>> by_name_;
 
+  WholeLog find_whole_log() const;
+
+  std::atomic<WholeLog> whole_log_ = WholeLog::postgres;
   mutable std::mutex mutex_;
   std::shared_ptr<const std::map<std::string, CategoryView, std::less<>>> views_;
 };

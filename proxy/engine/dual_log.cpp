@@ -6,7 +6,9 @@
 #include <boost/asio/post.hpp>
 
 #include "proxy/core/log.h"
+#include "proxy/engine/dual_subscription.h"
 #include "proxy/engine/run_on.h"
+#include "proxy/engine/shown_position.h"
 
 namespace twinstream {
 namespace {
@@ -52,11 +54,11 @@ Awaitable<MirrorState> carried_within(Mirror& mirror, Clock& clock, boost::asio:
   co_return co_await await_completion<MirrorState>(start);
 }
 
-std::vector<RecordedEvent> recorded(const AppendRequest& request, const Appended& appended) {
+std::vector<RecordedEvent> recorded(const AppendRequest& request, const Appended& appended, Position position) {
   std::vector<RecordedEvent> events;
   events.reserve(request.events.size());
   std::uint64_t revision = *appended.revision + 1 - request.events.size();
-  for (const Event& event : request.events) events.push_back({request.stream, revision++, appended.position, event});
+  for (const Event& event : request.events) events.push_back({request.stream, revision++, position, event});
   return events;
 }
 
@@ -85,11 +87,30 @@ DualLog::DualLog(boost::asio::any_io_executor engine, Clock& clock, Random rando
       control_(control),
       metrics_(metrics),
       traits_(traits_of_both(stores.postgres, stores.eventstore)),
-      from_eventstore_(translation_between(stores.eventstore, stores.postgres)) {}
+      from_eventstore_(translation_between(stores.eventstore, stores.postgres)),
+      to_eventstore_(translation_between(stores.postgres, stores.eventstore)) {}
 
 std::optional<Failure> DualLog::refuses(const AppendRequest& request) const {
+  if (is_system_stream(request.stream)) {
+    auto refusal = refuses_system_stream(request.stream);
+    return refusal ? refusal : stores_.eventstore.refuses(request);
+  }
   if (auto refusal = stores_.postgres.refuses(request)) return refusal;
   return stores_.eventstore.refuses(request);
+}
+
+std::optional<Failure> DualLog::refuses_system_stream(std::string_view stream) const {
+  if (!is_system_stream(stream)) return std::nullopt;
+  const CategoryView view = categories_.view(stream);
+  if (view.eventstore_is_authority && !view.postgres_follows) return std::nullopt;
+  return Failure{FailureCode::rejected,
+                 "stream " + std::string(stream) + " cannot be written through Twinstream while PostgreSQL has a part in "
+                 "its category: PostgreSQL has no place for metadata and other system streams. It can be written when "
+                 "the category is in retire with `rollback: false`", {}};
+}
+
+Position DualLog::shown(const EventLog& log, Position position) const {
+  return shown_position(categories_.whole_log(), &log == &stores_.eventstore, position);
 }
 
 // ---- writes
@@ -103,12 +124,11 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
   auto permit = co_await admit(category, request.stream);
   if (!permit) co_return permit.failure();
   // The authority refuses by itself what it could never hold.
-  if (auto refusal = stores_.follower(category).refuses(request)) co_return *refusal;
-  const Timestamp now = clock_.now();
-  for (Event& event : request.events) {
-    if (!event.created) event.created = now;
-  }
+  auto refusal = is_system_stream(request.stream) ? refuses_system_stream(request.stream)
+                                                  : stores_.follower(category).refuses(request);
+  if (refusal) co_return std::move(*refusal);
   EventLog& authority = stores_.authority(category);
+  set_times(category, authority, request);
   Mirror* mirror = stores_.mirror(category);
   // A log that stamps its own time is read back by the mirror; otherwise what was written is known here.
   const bool known = mirror != nullptr && authority.traits().keeps_created;
@@ -122,6 +142,7 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
     }
     co_return appended;
   }
+  const Position stored = std::exchange(appended->position, shown(authority, appended->position));
   if (!appended->revision || appended->duplicate) {
     if (mirror != nullptr && appended->revision) {
       appended->mirror = co_await mirror_written(category, *mirror, written.stream, *appended->revision, {});
@@ -132,12 +153,25 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
   metrics_.count("twinstream_events_written_total",
                  {{"category", category.config.name}, {"authority", authority.traits().name}},
                  static_cast<double>(written.events.size()));
-  category.note_touched(written.stream);
+  if (!is_system_stream(written.stream)) category.note_touched(written.stream);
   if (mirror != nullptr) {
     appended->mirror = co_await mirror_written(category, *mirror, written.stream, *appended->revision,
-                                               known ? recorded(written, *appended) : std::vector<RecordedEvent>{});
+                                               known ? recorded(written, *appended, stored) : std::vector<RecordedEvent>{});
   }
   co_return appended;
+}
+
+/// A time that the writer gives is kept, also by a log that stamps its own.
+void DualLog::set_times(const Category& category, const EventLog& authority, AppendRequest& request) const {
+  const bool stamps_its_own = !authority.traits().keeps_created && category.config.original_created;
+  const Timestamp now = clock_.now();
+  for (Event& event : request.events) {
+    if (!event.created) {
+      event.created = now;
+    } else if (stamps_its_own) {
+      event = to_eventstore_.translate({request.stream, 0, {}, event});
+    }
+  }
 }
 
 Awaitable<MirrorState> DualLog::mirror_written(Category& category, Mirror& mirror, std::string stream,
@@ -214,6 +248,10 @@ Awaitable<Result<StreamPage>> DualLog::read_stream(ReadStream request) {
 
 Awaitable<Result<StreamPage>> DualLog::read_stream_here(ReadStream request) {
   Category& category = categories_.of(request.stream);
+  if (is_system_stream(request.stream)) {
+    if (category.state.eventstore_is_authority) co_return co_await read_store(stores_.eventstore, std::move(request));
+    co_return Failure{FailureCode::stream_not_found, "stream " + request.stream + " does not exist", {}};
+  }
   if (stores_.mirror(category) != nullptr && random_() % 100 < category.config.reads.compare_percent) {
     co_return co_await read_and_compare(category, std::move(request));
   }
@@ -244,10 +282,15 @@ void DualLog::note_shown(Category& category, const std::string& stream, const Re
 
 Awaitable<Result<StreamPage>> DualLog::read_store(EventLog& log, ReadStream request) {
   auto page = co_await log.read_stream(std::move(request));
-  if (page && &log == &stores_.eventstore) {
-    for (RecordedEvent& recorded : page->events) recorded.event = from_eventstore_.translate(recorded);
-  }
+  if (page) show(log, page->events);
   co_return page;
+}
+
+void DualLog::show(const EventLog& log, std::vector<RecordedEvent>& events) const {
+  for (RecordedEvent& recorded : events) {
+    if (&log == &stores_.eventstore) recorded.event = from_eventstore_.translate(recorded);
+    recorded.position = shown(log, recorded.position);
+  }
 }
 
 /// A follower that is behind is waited for, then the authority answers: nobody sees a stream go back in time. What the
@@ -296,7 +339,23 @@ Awaitable<Result<StreamPage>> DualLog::read_and_compare(Category& category, Read
 }
 
 Awaitable<Result<AllPage>> DualLog::read_all(ReadAll request) {
-  co_return co_await run_on(engine_, stores_.postgres.read_all(std::move(request)));
+  co_return co_await run_on(engine_, read_all_here(std::move(request)));
+}
+
+Awaitable<Result<AllPage>> DualLog::read_all_here(ReadAll request) {
+  const WholeLog whole = categories_.whole_log();
+  const auto from = stored_position(whole, request.from);
+  if (!from) co_return from.failure();
+  request.from = *from;
+  EventLog& log = whole == WholeLog::eventstore ? stores_.eventstore : stores_.postgres;
+  auto page = co_await log.read_all(std::move(request));
+  if (!page) co_return page;
+  if (categories_.whole_log() != whole) {
+    co_return Failure{FailureCode::unavailable, "another store answers for the whole log now: read again", {}};
+  }
+  show(log, page->events);
+  page->next = shown(log, page->next);
+  co_return page;
 }
 
 Awaitable<Result<Head>> DualLog::head(std::string stream) {
@@ -305,16 +364,29 @@ Awaitable<Result<Head>> DualLog::head(std::string stream) {
 
 Awaitable<Result<Head>> DualLog::head_here(std::string stream) {
   EventLog& authority = stores_.authority(categories_.of(stream));
+  if (is_system_stream(stream) && &authority == &stores_.postgres) co_return Head{};
   co_return co_await authority.head(std::move(stream));
 }
 
-Awaitable<Result<Position>> DualLog::tip() { co_return co_await run_on(engine_, stores_.postgres.tip()); }
+Awaitable<Result<Position>> DualLog::tip() { co_return co_await run_on(engine_, tip_here()); }
 
-std::unique_ptr<Subscription> DualLog::subscribe_all(Position after) { return stores_.postgres.subscribe_all(after); }
+Awaitable<Result<Position>> DualLog::tip_here() {
+  const WholeLog whole = categories_.whole_log();
+  const auto possible = stored_position(whole, Position::start());
+  if (!possible) co_return possible.failure();
+  EventLog& log = whole == WholeLog::eventstore ? stores_.eventstore : stores_.postgres;
+  const auto tip = co_await log.tip();
+  if (!tip) co_return tip.failure();
+  co_return shown(log, *tip);
+}
+
+std::unique_ptr<Subscription> DualLog::subscribe_all(Position after) {
+  return subscribe_to_whole_log({stores_.postgres, stores_.eventstore, categories_, from_eventstore_}, after);
+}
 
 std::unique_ptr<Subscription> DualLog::subscribe_stream(std::string stream, std::optional<std::uint64_t> after) {
-  const bool eventstore = categories_.view(stream).eventstore_is_authority;
-  return (eventstore ? stores_.eventstore : stores_.postgres).subscribe_stream(std::move(stream), after);
+  return subscribe_to_authority({stores_.postgres, stores_.eventstore, categories_, from_eventstore_},
+                                std::move(stream), after);
 }
 
 Awaitable<Result<std::string>> DualLog::ping() { co_return co_await run_on(engine_, stores_.postgres.ping()); }
@@ -338,12 +410,16 @@ Awaitable<Result<Done>> DualLog::restore(std::string stream) {
 /// Writes of the stream wait meanwhile. The change is noted durably before the authority is asked and forgotten when the
 /// follower shows the same, so that a crash in between is mended at the next start.
 Awaitable<Result<Deleted>> DualLog::change_state(std::string stream, Change change, ExpectedRevision expected) {
+  if (auto refusal = refuses_system_stream(stream)) co_return *refusal;
   Category& category = categories_.of(stream);
   auto permit = co_await admit(category, stream);
   if (!permit) co_return permit.failure();
+  EventLog& authority = stores_.authority(category);
   Mirror* mirror = stores_.mirror(category);
   if (mirror == nullptr) {
-    co_return co_await change_at_authority(stores_.authority(category), stream, change, expected);
+    auto changed = co_await change_at_authority(authority, stream, change, expected);
+    if (changed) changed->position = shown(authority, changed->position);
+    co_return changed;
   }
   auto noted = co_await control_.note_state_change(stream);
   if (!noted) co_return noted.failure();
@@ -352,7 +428,7 @@ Awaitable<Result<Deleted>> DualLog::change_state(std::string stream, Change chan
                                     "the other store does not have all events of the stream yet; try again", {}};
   // EventStore does not give hidden events back: PostgreSQL must have them before they are hidden.
   const bool ready = !category.state.eventstore_is_authority || co_await mirror->settle(stream, state_change_wait);
-  if (ready) changed = co_await change_at_authority(stores_.authority(category), stream, change, expected);
+  if (ready) changed = co_await change_at_authority(authority, stream, change, expected);
   mirror->carry_state(stream, [this, stream](Carried) {
     boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
   });
@@ -360,6 +436,7 @@ Awaitable<Result<Deleted>> DualLog::change_state(std::string stream, Change chan
   changing_.erase(stream);
   changed_.notify();
   category.note_touched(stream);
+  if (changed) changed->position = shown(authority, changed->position);
   co_return changed;
 }
 

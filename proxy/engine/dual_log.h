@@ -32,6 +32,16 @@ struct Stores {
 /// The two stores as one EventLog. A write is decided by the authority of its stream's category and acknowledged when
 /// the authority has it (`ack: authority`) or when the follower has it too (`ack: both`, within a bound; then it is
 /// acknowledged as pending, never failed). Reads come from the store that the policy chooses and never go back in time.
+///
+/// The whole log (read_all, tip, subscribe_all) comes from the store that WholeLog names; positions are shown as in
+/// shown_position.h, and are start(), unknown, in answers of the other store. A subscription to a stream goes on through
+/// a change of authority.
+///
+/// System streams (`$...`, the metadata streams `$$x` among them) live in EventStore only: PostgreSQL has no place for
+/// them, and limits such as $maxCount would hide events at the follower alone, so that the stores were not equal. They
+/// are written and read there once the category of their stream is in retire without rollback; read there in retire
+/// with rollback too; until then writing and deleting them is `rejected` and they are read as not existing.
+///
 /// Every method may be called from any thread; the work is done on the engine's executor.
 class DualLog final : public EventLog {
  public:
@@ -63,11 +73,17 @@ class DualLog final : public EventLog {
   enum class Change { soft_delete, tombstone, restore };
 
   Awaitable<Result<Appended>> append_here(AppendRequest request);
+  void set_times(const Category& category, const EventLog& authority, AppendRequest& request) const;
   Awaitable<MirrorState> mirror_written(Category& category, Mirror& mirror, std::string stream,
                                         std::uint64_t revision, std::vector<RecordedEvent> events);
   Awaitable<MirrorState> carry_here(std::string stream);
   Awaitable<Result<std::shared_ptr<void>>> admit_backend_write_here(std::string category);
   Awaitable<Result<StreamPage>> read_stream_here(ReadStream request);
+  std::optional<Failure> refuses_system_stream(std::string_view stream) const;
+  Awaitable<Result<AllPage>> read_all_here(ReadAll request);
+  Awaitable<Result<Position>> tip_here();
+  Position shown(const EventLog& log, Position position) const;
+  void show(const EventLog& log, std::vector<RecordedEvent>& events) const;
   bool follower_is_whole(const Category& category) const;
   void note_shown(Category& category, const std::string& stream, const Result<StreamPage>& page);
   Awaitable<Result<StreamPage>> read_store(EventLog& log, ReadStream request);
@@ -91,6 +107,7 @@ class DualLog final : public EventLog {
   Metrics& metrics_;
   LogTraits traits_;
   Translation from_eventstore_;  ///< so that a reader sees the same event whichever store it came from
+  Translation to_eventstore_;
   std::set<std::string> changing_;  ///< streams whose deletion state is being changed: their writes wait
   Signal changed_;
 };

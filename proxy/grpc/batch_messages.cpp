@@ -97,7 +97,10 @@ BatchAnswer failed_answer(const BatchAddress& address, ExpectedRevision expected
     case FailureCode::rejected:
     case FailureCode::stream_not_found: break;
   }
-  return bad_request_answer(address, failure.reason);
+  // EventStore itself never answers so. The Node clients show the message and not the details, so the reason is in both.
+  wire::BadRequest details;
+  details.set_message(failure.reason);
+  return error_answer(address, StatusCode::invalid_argument, "BadRequest: " + failure.reason, details);
 }
 
 BatchAnswer timeout_answer(const BatchAddress& address) {

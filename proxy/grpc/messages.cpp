@@ -17,8 +17,9 @@ void fill(wire::streams::ReadResp::ReadEvent::RecordedEvent& message, RecordedEv
   set_uuid(*message.mutable_id(), recorded.event.id, string_ids);
   message.mutable_stream_identifier()->set_stream_name(std::move(recorded.stream));
   message.set_stream_revision(recorded.revision);
-  message.set_prepare_position(recorded.position.prepare);
-  message.set_commit_position(recorded.position.commit);
+  const bool known = recorded.position != Position::start();
+  message.set_prepare_position(known ? recorded.position.prepare : wire_minus_one);
+  message.set_commit_position(known ? recorded.position.commit : wire_minus_one);
   auto& metadata = *message.mutable_metadata();
   metadata["type"] = std::move(recorded.event.type);
   metadata["created"] = std::to_string(to_ticks(recorded.event.created.value_or(Timestamp{})));
@@ -77,7 +78,12 @@ wire::streams::ReadResp to_response(std::optional<RecordedEvent> event, std::opt
                                     bool string_ids) {
   wire::streams::ReadResp response;
   auto& message = *response.mutable_event();
-  message.set_commit_position(link ? link->position.commit : event->position.commit);
+  const Position position = link ? link->position : event->position;
+  if (position == Position::start()) {
+    message.mutable_no_position();  // a log of two stores knows the positions of one only
+  } else {
+    message.set_commit_position(position.commit);
+  }
   if (event) fill(*message.mutable_event(), std::move(*event), string_ids);
   if (link) fill(*message.mutable_link(), std::move(*link), string_ids);
   return response;

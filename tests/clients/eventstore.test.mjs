@@ -5,5 +5,7 @@ import { clientSuite } from "./suite.mjs";
 clientSuite("@eventstore/db-client", library, {
   connect: (url) => library.EventStoreDBClient.connectionString(url),
   expecting: (expected) => (expected === undefined ? {} : { expectedRevision: expected }),
+  filtersReads: false,
+  edgeDecidesDirection: false,
   versions: (error) => [error.expectedVersion, error.actualVersion],
 });

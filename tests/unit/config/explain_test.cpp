@@ -21,6 +21,7 @@ Config load(const std::string& text) {
 const std::string full = R"yaml(
 listen: {address: "[::1]:81", threads: 3, max_header_bytes: 5000, header_timeout: 1500ms, drain_timeout: 0}
 admin: off
+grpc: {listen: "0.0.0.0:2113", advertise: "es.example:2114", insecure: true}
 backend: {url: http://b:3000/base}
 postgres:
   url: postgresql://db/app
@@ -123,8 +124,9 @@ TEST(RestartNeeded, NamesWhatCannotChangeWhileRunning) {
   after.postgres.lanes = 9;
   after.postgres.mapped->table = "public.others";
   after.streams_path = "/streams";
+  after.grpc->listen.port = 2115;
   EXPECT_EQ(restart_needed(before, after),
-            (Fields{"admin", "listen.address", "postgres.lanes", "postgres.mapped", "streams_api"}));
+            (Fields{"admin", "grpc", "listen.address", "postgres.lanes", "postgres.mapped", "streams_api"}));
   after = before;
   after.postgres.mapped.reset();
   EXPECT_EQ(restart_needed(before, after), Fields{"postgres.mapped"});

@@ -61,6 +61,8 @@ TEST(LoadConfig, TheReferenceIsEveryKeyAtItsDefault) {
   BackendConfig backend;
   backend.address = {"127.0.0.1", 3000};
   EXPECT_EQ(config.backend, backend);
+  const GrpcConfig grpc{{"127.0.0.1", 2113}, Endpoint{"127.0.0.1", 2113}, false};
+  EXPECT_EQ(config.grpc, grpc);
 
   PostgresConfig store;
   store.url = "postgresql://db/app";

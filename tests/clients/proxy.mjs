@@ -1,0 +1,78 @@
+// The proxy's gRPC door: `twinstream serve` in phase dual-write over a PostgreSQL of its own and a sink.
+import assert from "node:assert/strict";
+import { chmod, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { binary, deleteDirectory, freePort, root, run, startServer, temporaryDirectory } from "./process.mjs";
+import { startSink } from "./sink.mjs";
+
+const privatePostgres = join(root, "deploy/private-postgres.sh");
+
+const configuration = ({ admin, grpc, postgres, eventstore }) => `
+listen: {address: "127.0.0.1:0"}
+admin: {address: "127.0.0.1:${admin}"}
+grpc: {listen: "127.0.0.1:${grpc}"}
+postgres: {url: "${postgres}"}
+eventstore: {url: "${eventstore}"}
+categories:
+  "*": {phase: dual-write}
+`;
+
+async function waitForStatus(admin, condition) {
+  for (;;) {
+    const status = await fetch(`http://127.0.0.1:${admin}/status`).then((answer) => answer.json());
+    if (condition(status)) return;
+    await pause(20);
+  }
+}
+
+const inDualWrite = ({ categories }) => categories.every(({ phase }) => phase === "dual-write");
+
+async function must(command, args) {
+  const { status, output, errors } = await run(command, args);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}:\n${output}${errors}`);
+  return output.trim();
+}
+
+/// As one of the servers that the suite runs against.
+export const proxy = {
+  name: "gRPC door of the proxy",
+  holdsMetadata: false, // PostgreSQL has no place for it
+  ordersDeletions: false,
+  async start() {
+    const directory = await temporaryDirectory();
+    await chmod(directory, 0o755); // PostgreSQL runs as another user when this is root
+    const cluster = join(directory, "postgres");
+    const postgres = await must(privatePostgres, ["start", cluster]);
+    const sink = await startSink(join(directory, "sink"));
+    const [admin, grpc] = [await freePort(), await freePort()];
+    const file = join(directory, "twinstream.yaml");
+    await writeFile(file, configuration({ admin, grpc, postgres, eventstore: sink.url }), { mode: 0o600 });
+    await must(binary, ["init", "--config", file]);
+
+    const startServe = () => startServer(["serve", "--config", file], /gRPC on (\S+)/);
+    let serve = await startServe();
+    await waitForStatus(admin, inDualWrite);
+    return {
+      url: `esdb://${serve.match[1]}?tls=false`,
+      async restart() {
+        await serve.kill();
+        serve = await startServe();
+      },
+      /// Both stores have the same events and the same deletions.
+      async verify() {
+        await waitForStatus(admin, ({ mirror }) => mirror.caught_up);
+        const { status, output } = await run(binary, ["check", "--config", file]);
+        assert.equal(status, 0, output);
+      },
+      async stop() {
+        const status = await serve.stop();
+        await sink.stop();
+        await must(privatePostgres, ["stop", cluster]);
+        await deleteDirectory(directory);
+        if (status !== 0) throw new Error(`serve ended with ${status}`);
+      },
+    };
+  },
+};
