@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <csignal>
 
 #include "proxy/commands/commands.h"
 
@@ -105,6 +106,8 @@ struct Commands {
 }  // namespace
 
 int main(int count, char** arguments) {
+  // Whoever reads our log may go away, and so may the other end of any connection.
+  std::signal(SIGPIPE, SIG_IGN);
   CLI::App app("Moves an event-sourced backend from PostgreSQL to EventStoreDB or KurrentDB while it runs.", "twinstream");
   app.set_version_flag("--version", "twinstream " TWINSTREAM_VERSION);
   app.require_subcommand(1);

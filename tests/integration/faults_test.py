@@ -197,5 +197,27 @@ class Faults(unittest.TestCase):
         self.assertEqual([], problems)
 
 
+class LogReader(unittest.TestCase):
+    def test_serve_outlives_whoever_reads_its_log(self):
+        stack = self.enterContext(running_stack(BINARY))
+        stack.serve.stop()
+        serve = subprocess.Popen([BINARY, "serve", "--config", stack.config], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        self.addCleanup(serve.kill)
+        wait_until("serve answering", stack.status)
+        serve.stdout.close()
+        serve.stderr.close()
+        stack.replace_config("listen: [")
+        serve.send_signal(signal.SIGHUP)  # it complains, to nobody
+
+        def complained():
+            self.assertIsNone(serve.poll(), "serve has ended")
+            return (stack.status() or {"config": {"error": None}})["config"]["error"]
+
+        wait_until("the file being refused", complained)
+        serve.terminate()
+        self.assertEqual(0, serve.wait(30))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
