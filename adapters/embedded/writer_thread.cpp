@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::size_t jobs_per_commit = 2'000;
 constexpr std::size_t bytes_per_commit = 16 * 1024 * 1024;
-constexpr int checkpoint_pages = 4'000;
-constexpr int longest_wal_pages = 64'000;
+constexpr int checkpoint_pages = 32'000;
+constexpr int longest_wal_pages = 128'000;
 
 void fail_all(std::vector<JobQueue<StreamWriter>::JobPtr>& jobs, FailureCode code, const SqlError& error) {
   log::error("the embedded log could not commit", {{"reason", error.what()}});
