@@ -23,7 +23,6 @@ constexpr const char* schema = R"sql(
     metadata BLOB NOT NULL,
     data BLOB NOT NULL);
   CREATE UNIQUE INDEX events_by_revision ON events (stream, revision);
-  CREATE INDEX events_by_id ON events (stream, id);
   PRAGMA user_version = 1;
 )sql";
 
@@ -100,8 +99,7 @@ EventTable::EventTable(Database& database)
       insert_(database,
               "INSERT INTO events (position, stream, revision, id, created, json, type, metadata, data) "
               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"),
-      find_id_(database,
-               "SELECT revision, position FROM events WHERE stream = ?1 AND id = ?2 ORDER BY position LIMIT 1"),
+      ids_after_(database, "SELECT stream, revision, id, position FROM events WHERE position > ?1 ORDER BY position"),
       ids_from_(database,
                 "SELECT revision, id, position FROM events WHERE stream = ?1 AND revision >= ?2 ORDER BY revision "
                 "LIMIT ?3"),
@@ -188,10 +186,13 @@ Timestamp EventTable::created_at(StreamKey stream, std::uint64_t revision) {
   return query.next() ? to_timestamp(query.integer(0)) : Timestamp{};
 }
 
-std::optional<StoredId> EventTable::find_id(StreamKey stream, const EventId& id) {
-  Query query(find_id_, stream, as_bytes(id));
-  if (!query.next()) return std::nullopt;
-  return StoredId{static_cast<std::uint64_t>(query.integer(0)), id, to_position(query.integer(1))};
+void EventTable::for_each_id_after(std::uint64_t position,
+                                   const std::function<void(StreamKey, const StoredId&)>& take) {
+  Query query(ids_after_, position);
+  while (query.next()) {
+    take(query.integer(0),
+         {static_cast<std::uint64_t>(query.integer(1)), to_id(query.bytes(2)), to_position(query.integer(3))});
+  }
 }
 
 std::vector<StoredId> EventTable::ids_from(StreamKey stream, std::uint64_t revision, std::size_t count) {

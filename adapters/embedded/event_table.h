@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,9 +50,9 @@ class EventTable {
   std::uint64_t last_position();
   std::optional<Timestamp> created_at_position(std::uint64_t position);
   Timestamp created_at(StreamKey stream, std::uint64_t revision);
-  /// The first event of the stream that has this id.
-  std::optional<StoredId> find_id(StreamKey stream, const EventId& id);
   std::vector<StoredId> ids_from(StreamKey stream, std::uint64_t revision, std::size_t count);
+  /// Of all events after this position, in their order.
+  void for_each_id_after(std::uint64_t position, const std::function<void(StreamKey, const StoredId&)>& take);
 
   /// Revisions between `low` and `high`, both inclusive. Fewer than asked when the page has enough bytes.
   std::vector<RecordedEvent> stream_page(const std::string& name, StreamKey stream, Direction direction,
@@ -71,7 +72,7 @@ class EventTable {
   Statement created_at_;
   Statement last_data_;
   Statement insert_;
-  Statement find_id_;
+  Statement ids_after_;
   Statement ids_from_;
   Statement stream_forwards_;
   Statement stream_backwards_;

@@ -8,6 +8,8 @@ namespace {
 using Kind = ExpectedRevision::Kind;
 
 constexpr std::size_t remembered_streams = 100'000;
+constexpr std::size_t remembered_ids = 250'000;
+constexpr std::uint64_t remembered_ids_after_opening = 100'000;
 
 Failure wrong_revision(const std::string& stream, const StreamState& state) {
   const std::string actual = state.last ? "is at revision " + std::to_string(*state.last) : "has no events";
@@ -20,13 +22,16 @@ Failure deleted(const std::string& stream) {
 
 }  // namespace
 
-StreamWriter::StreamWriter(Database& database) : table_(database) { forget(); }
+StreamWriter::StreamWriter(Database& database) : table_(database), recent_ids_(remembered_ids) { forget(); }
 
 void StreamWriter::forget() {
   states_.clear();
   written_.clear();
   last_position_ = table_.last_position();
   last_created_ = table_.created_at_position(last_position_).value_or(Timestamp{});
+  recent_ids_.clear();
+  const std::uint64_t after = last_position_ - std::min(last_position_, remembered_ids_after_opening);
+  table_.for_each_id_after(after, [this](StreamKey stream, const StoredId& id) { recent_ids_.add(stream, id); });
 }
 
 std::unordered_set<std::string> StreamWriter::take_written() {
@@ -63,12 +68,12 @@ StreamWriter::Answer StreamWriter::decide(const AppendRequest& request, const St
   return repeated_at(expected + 1, request, state);
 }
 
-/// `any` and `stream_exists`: a repetition when every id is known in this stream, in whatever order.
+/// `any` and `stream_exists`: a repetition when every id is remembered for this stream, in whatever order.
 StreamWriter::Answer StreamWriter::repeated_by_id(const AppendRequest& request, const StreamState& state) {
   if (request.events.empty() || !state.last) return std::nullopt;
   Appended answer;
   for (std::size_t i = 0; i < request.events.size(); ++i) {
-    const auto stored = table_.find_id(*state.key, request.events[i].id);
+    const auto stored = recent_ids_.find(*state.key, request.events[i].id);
     if (!stored && i == 0) return std::nullopt;
     if (!stored) return wrong_revision(request.stream, state);
     answer = {stored->revision, stored->position, true};
@@ -119,6 +124,7 @@ Position StreamWriter::insert(const std::string& stream, StreamState& state, std
   if (!state.key) state.key = table_.create_stream(stream);
   table_.insert(last_position_ + 1, *state.key, revision, event, now());
   ++last_position_;
+  recent_ids_.add(*state.key, {revision, event.id, {last_position_, last_position_}});
   if (revision != tombstone_revision) state.last = revision;
   written_.insert(stream);
   return {last_position_, last_position_};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "adapters/embedded/event_table.h"
+#include "adapters/embedded/recent_ids.h"
 #include "proxy/core/event_log.h"
 
 namespace twinstream::embedded {
@@ -49,6 +50,7 @@ class StreamWriter {
   Timestamp now();
 
   EventTable table_;
+  RecentIds recent_ids_;
   std::unordered_map<std::string, StreamState> states_;
   std::unordered_set<std::string> written_;
   std::uint64_t last_position_ = 0;

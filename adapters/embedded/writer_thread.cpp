@@ -7,8 +7,9 @@ namespace {
 
 constexpr std::size_t jobs_per_commit = 2'000;
 constexpr std::size_t bytes_per_commit = 16 * 1024 * 1024;
-constexpr int checkpoint_pages = 4'000;
-constexpr int longest_wal_pages = 64'000;
+// Many commits change the same pages of the index: folded seldom, each is written to the file once for all of them.
+constexpr int checkpoint_pages = 32'000;
+constexpr int longest_wal_pages = 128'000;
 
 void fail_all(std::vector<JobQueue<StreamWriter>::JobPtr>& jobs, FailureCode code, const SqlError& error) {
   log::error("the embedded log could not commit", {{"reason", error.what()}});
@@ -22,7 +23,7 @@ WriterThread::WriterThread(const std::string& path, std::shared_ptr<CommitWatch>
     : database_(path, Database::Mode::write), commits_(std::move(commits)), queue_(max_jobs, max_bytes) {
   database_.execute("PRAGMA journal_mode = WAL");
   database_.execute("PRAGMA synchronous = FULL");
-  database_.execute("PRAGMA journal_size_limit = 67108864");
+  database_.execute("PRAGMA journal_size_limit = 134217728");
   database_.execute("PRAGMA cache_size = -65536");
   prepare_schema(database_);
   writer_ = std::make_unique<StreamWriter>(database_);
