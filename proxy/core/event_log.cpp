@@ -3,6 +3,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 
+#include <unordered_set>
+
 #include "proxy/core/await.h"
 
 namespace twinstream {
@@ -62,6 +64,64 @@ Awaitable<std::vector<Result<Appended>>> EventLog::append_many(std::vector<Appen
     }
   };
   co_return co_await await_completion<Answers>(start);
+}
+
+Awaitable<Result<std::vector<Appended>>> EventLog::append_together(std::vector<AppendRequest> requests) {
+  if (auto refusal = refuses_together(requests)) co_return *refusal;
+  if (requests.size() > 1) {
+    co_return Failure{FailureCode::rejected, traits().name + " cannot append to several streams at once", {}};
+  }
+  auto appended = co_await append(std::move(requests.front()));
+  if (!appended) {
+    appended.failure().request = 0;
+    co_return appended.failure();
+  }
+  co_return std::vector<Appended>{*appended};
+}
+
+std::optional<Failure> EventLog::refuses_together(const std::vector<AppendRequest>& requests) const {
+  if (requests.empty()) return Failure{FailureCode::rejected, "the append has no streams", {}};
+  const auto refuse = [](FailureCode code, std::string reason, std::size_t request) {
+    return Failure{code, std::move(reason), {}, request};
+  };
+  std::unordered_set<std::string_view> streams;
+  std::unordered_set<EventId> ids;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const AppendRequest& request = requests[i];
+    if (auto refusal = refuses(request)) return refuse(refusal->code, refusal->reason, i);
+    if (!streams.insert(request.stream).second) {
+      return refuse(FailureCode::rejected, "stream " + request.stream + " occurs twice in one append", i);
+    }
+    for (const Event& event : request.events) {
+      bytes += event.data.size() + event.metadata.size();
+      if (!ids.insert(event.id).second) {
+        return refuse(FailureCode::id_conflict, "event id " + event.id.to_string() + " occurs twice in one append", i);
+      }
+    }
+  }
+  if (bytes <= traits().max_append_bytes) return std::nullopt;
+  return Failure{FailureCode::rejected, "the append has " + std::to_string(bytes) + " bytes, the limit is " +
+                                            std::to_string(traits().max_append_bytes), {}};
+}
+
+std::optional<Failure> together(const std::vector<AppendRequest>& requests,
+                                const std::vector<Result<Appended>>& answers) {
+  std::optional<std::size_t> repeated;
+  std::size_t fresh = 0;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i].ok()) {
+      Failure failure = answers[i].failure();
+      failure.request = i;
+      return failure;
+    }
+    if (answers[i]->duplicate && !repeated) repeated = i;
+    if (!answers[i]->duplicate && !requests[i].events.empty()) ++fresh;
+  }
+  if (!repeated || fresh == 0) return std::nullopt;
+  return Failure{FailureCode::wrong_expected_revision,
+                 "stream " + requests[*repeated].stream + " has the events of this append already, others have not",
+                 answers[*repeated]->revision, repeated};
 }
 
 }  // namespace twinstream

@@ -156,6 +156,14 @@ class EventLog {
   /// One answer per request, same order; requests are independent of each other. The default runs them concurrently.
   virtual Awaitable<std::vector<Result<Appended>>> append_many(std::vector<AppendRequest> requests);
 
+  /// One atomic append to several streams, each named once: all of it is written, or nothing. One answer per request,
+  /// same order. When all of it is a repetition the first answers are given again; when only a part is, that part is a
+  /// wrong_expected_revision. A failure names its request where one is to blame. The default appends to one stream and
+  /// rejects more.
+  virtual Awaitable<Result<std::vector<Appended>>> append_together(std::vector<AppendRequest> requests);
+  /// What no log can hold of such an append, and what this one refuses of it.
+  std::optional<Failure> refuses_together(const std::vector<AppendRequest>& requests) const;
+
   /// stream_not_found when the stream never existed or is soft-deleted (unless include_hidden), stream_deleted when it
   /// is tombstoned.
   virtual Awaitable<Result<StreamPage>> read_stream(ReadStream request) = 0;
@@ -179,5 +187,8 @@ class EventLog {
   /// Asks the store for a sign of life; answers what it is, for people (`PostgreSQL 15.8`).
   virtual Awaitable<Result<std::string>> ping() = 0;
 };
+
+/// The answers of an atomic append, when nothing has been written yet: the failure that stands for all of it.
+std::optional<Failure> together(const std::vector<AppendRequest>& requests, const std::vector<Result<Appended>>& answers);
 
 }  // namespace twinstream

@@ -29,6 +29,7 @@ struct Failure {
   FailureCode code;
   std::string reason;
   std::optional<std::uint64_t> actual;  ///< only for wrong_expected_revision
+  std::optional<std::size_t> request{};  ///< only of an append to several streams: the first one that cannot be
 
   bool operator==(const Failure&) const = default;
 };
