@@ -30,9 +30,9 @@ TEST_P(EventLogContract, AnAppendToSeveralStreamsWritesAllOfThem) {
                                                   {other, ExpectedRevision::exact(1), second},
                                                   {third, ExpectedRevision::any(), last}}));
   ASSERT_EQ(outcome(answers), "written 1, written 2, written 2");
-  expect_stream(one, first);
-  expect_stream(other, {before[0], before[1], second[0]});
-  expect_stream(third, last);
+  expect_stream_together(one, first);
+  expect_stream_together(other, {before[0], before[1], second[0]});
+  expect_stream_together(third, last);
   for (std::size_t i = 0; i < 3; ++i) {
     if ((*answers)[i].position == Position::start()) continue;  // allowed: unknown
     EXPECT_EQ((*answers)[i].position, read_all_of(i == 0 ? one : i == 1 ? other : third).back().position);
@@ -69,8 +69,8 @@ TEST_P(EventLogContract, RepeatingAnAppendToSeveralStreamsGivesTheFirstAnswers) 
   const auto first = run(log().append_together(requests));
   ASSERT_EQ(outcome(first), "written 1, written 0");
   EXPECT_EQ(outcome(run(log().append_together(requests))), "duplicate 1, duplicate 0");
-  expect_stream(one, requests[0].events);
-  expect_stream(other, requests[1].events);
+  expect_stream_together(one, requests[0].events);
+  expect_stream_together(other, requests[1].events);
 }
 
 TEST_P(EventLogContract, AHalfRepeatedAppendToSeveralStreamsIsAConflict) {

@@ -61,6 +61,7 @@ class EventStoreFixture final : public LogFixture {
   Abilities abilities() const override {
     Abilities abilities;
     abilities.sees_hidden = false;  // the protocol has no way to read them
+    abilities.plain_metadata = false;
     return abilities;
   }
 
