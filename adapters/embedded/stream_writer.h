@@ -19,7 +19,8 @@ class StreamWriter {
 
   Result<Appended> append(const AppendRequest& request);
   /// All or nothing (EventLog::append_together).
-  Result<std::vector<Appended>> append_together(const std::vector<AppendRequest>& requests);
+  Result<std::vector<Appended>> append_together(const std::vector<AppendRequest>& requests,
+                                                const std::vector<StreamCheck>& checks);
   Result<Deleted> soft_delete(const std::string& stream, ExpectedRevision expected);
   Result<Deleted> tombstone(const std::string& stream, ExpectedRevision expected);
   Result<Done> restore(const std::string& stream);

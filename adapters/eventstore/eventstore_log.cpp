@@ -231,9 +231,12 @@ Awaitable<std::vector<Result<Appended>>> EventStoreLog::append_many(std::vector<
   return parts_->appender().append(std::move(requests), parts_->most_bytes());
 }
 
-Awaitable<Result<std::vector<Appended>>> EventStoreLog::append_together(std::vector<AppendRequest> requests) {
+Awaitable<Result<std::vector<Appended>>> EventStoreLog::append_together(std::vector<AppendRequest> requests,
+                                                                        std::vector<StreamCheck> checks) {
   if (auto refusal = refuses_together(requests)) co_return *refusal;
-  if (requests.size() == 1) co_return co_await EventLog::append_together(std::move(requests));
+  if (requests.size() == 1 || !checks.empty()) {
+    co_return co_await EventLog::append_together(std::move(requests), std::move(checks));
+  }
   co_return co_await parts_->append_session(std::move(requests));
 }
 

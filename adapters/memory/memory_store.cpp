@@ -61,7 +61,8 @@ Result<Appended> MemoryStore::append(AppendRequest request, Timestamp now) {
   return appended;
 }
 
-Result<std::vector<Appended>> MemoryStore::append_together(std::vector<AppendRequest> requests, Timestamp now) {
+Result<std::vector<Appended>> MemoryStore::append_together(std::vector<AppendRequest> requests,
+                                                           const std::vector<StreamCheck>& checks, Timestamp now) {
   for (auto& request : requests) {
     if (!rules_.traits.exact_bytes) std::ranges::for_each(request.events, normalise);
   }
@@ -76,7 +77,9 @@ Result<std::vector<Appended>> MemoryStore::append_together(std::vector<AppendReq
     decided.push_back(decision.has_value());
     answers.push_back(decision ? std::move(*decision) : Appended{});
   }
-  if (auto failure = together(requests, answers)) return *failure;
+  std::vector<Head> checked;
+  for (const auto& check : checks) checked.push_back(find(check.stream).head());
+  if (auto failure = together(requests, answers, checks, checked)) return *failure;
   std::vector<Appended> appended;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     appended.push_back(decided[i] ? *answers[i] : write(requests[i], streams_[requests[i].stream], now));

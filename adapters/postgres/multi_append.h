@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "adapters/postgres/connection.h"
-#include "adapters/postgres/shape.h"
+#include "adapters/postgres/reading.h"
 #include "proxy/core/event_log.h"
 
 namespace twinstream::postgres {
@@ -12,7 +12,8 @@ namespace twinstream::postgres {
 /// EventLog::append_together says). The append function takes the streams' locks in one global order, so this and the
 /// lanes' batches cannot wait for each other in a circle. When another writer takes a place or an id in the very
 /// moment, it is decided anew. Throws DatabaseError when the database refuses or is lost.
-Result<std::vector<Appended>> append_to_streams(Connection& connection, const Shape& shape,
-                                                const std::vector<AppendRequest>& requests);
+Result<std::vector<Appended>> append_to_streams(Connection& connection, const Table& table,
+                                                const std::vector<AppendRequest>& requests,
+                                                const std::vector<StreamCheck>& checks);
 
 }  // namespace twinstream::postgres

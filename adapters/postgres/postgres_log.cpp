@@ -130,12 +130,13 @@ Awaitable<Result<Appended>> PostgresLog::append(AppendRequest request) {
   co_return co_await await_completion<Result<Appended>>(start);
 }
 
-Awaitable<Result<std::vector<Appended>>> PostgresLog::append_together(std::vector<AppendRequest> requests) {
+Awaitable<Result<std::vector<Appended>>> PostgresLog::append_together(std::vector<AppendRequest> requests,
+                                                                      std::vector<StreamCheck> checks) {
   using Answers = std::vector<Appended>;
   if (auto failure = refuses_together(requests)) co_return *failure;
   co_return co_await implementation_->change<Answers>(
-      [requests = std::move(requests)](Connection& connection, const Table& table) {
-        return append_to_streams(connection, table.shape, requests);
+      [requests = std::move(requests), checks = std::move(checks)](Connection& connection, const Table& table) {
+        return append_to_streams(connection, table, requests, checks);
       });
 }
 

@@ -69,6 +69,13 @@ bool same_pages(const StreamPage& one, const StreamPage& other) {
                     });
 }
 
+Failure decided_elsewhere(const Category& category) {
+  return {FailureCode::rejected,
+          "the streams of this append are decided by different stores: category " + category.config.name +
+              " is not in the same place of the migration as the others. Append to each stream by itself",
+          {}};
+}
+
 }  // namespace
 
 bool in_percentage(std::string_view stream, unsigned percent) {
@@ -198,38 +205,43 @@ Awaitable<MirrorState> DualLog::mirror_written(Category& category, Mirror& mirro
 
 // ---- appends to several streams
 
-Awaitable<Result<std::vector<Appended>>> DualLog::append_together(std::vector<AppendRequest> requests) {
-  co_return co_await run_on(engine_, append_together_here(std::move(requests)));
+Awaitable<Result<std::vector<Appended>>> DualLog::append_together(std::vector<AppendRequest> requests,
+                                                                  std::vector<StreamCheck> checks) {
+  co_return co_await run_on(engine_, append_together_here(std::move(requests), std::move(checks)));
 }
 
-Awaitable<Result<std::vector<Category::Permit>>> DualLog::admit_together(const std::vector<AppendRequest>& requests) {
+Awaitable<Result<std::vector<Category::Permit>>> DualLog::admit_together(
+    const std::vector<AppendRequest>& requests, const std::vector<StreamCheck>& checks) {
   std::vector<Category::Permit> permits;
-  permits.reserve(requests.size());
-  for (const AppendRequest& request : requests) {
-    auto permit = co_await admit(categories_.of(request.stream), request.stream);
+  std::vector<std::string> streams;
+  for (const AppendRequest& request : requests) streams.push_back(request.stream);
+  for (const StreamCheck& check : checks) streams.push_back(check.stream);
+  permits.reserve(streams.size());
+  for (const std::string& stream : streams) {
+    auto permit = co_await admit(categories_.of(stream), stream);
     if (!permit) co_return permit.failure();
     permits.push_back(std::move(*permit));
   }
   co_return permits;
 }
 
-Awaitable<Result<std::vector<Appended>>> DualLog::append_together_here(std::vector<AppendRequest> requests) {
+Awaitable<Result<std::vector<Appended>>> DualLog::append_together_here(std::vector<AppendRequest> requests,
+                                                                       std::vector<StreamCheck> checks) {
   if (auto refusal = refuses_together(requests)) co_return *refusal;
-  const auto permits = co_await admit_together(requests);
+  const auto permits = co_await admit_together(requests, checks);
   if (!permits) co_return permits.failure();
   EventLog& authority = stores_.authority(categories_.of(requests.front().stream));
   for (AppendRequest& request : requests) {
     Category& category = categories_.of(request.stream);
-    if (&stores_.authority(category) != &authority) {
-      co_return Failure{FailureCode::rejected,
-                        "the streams of this append are decided by different stores: category " + category.config.name +
-                            " is not in the same place of the migration as the others. Append to each stream by itself",
-                        {}};
-    }
+    if (&stores_.authority(category) != &authority) co_return decided_elsewhere(category);
     set_times(category, authority, request);
   }
+  for (const StreamCheck& check : checks) {
+    Category& category = categories_.of(check.stream);
+    if (&stores_.authority(category) != &authority) co_return decided_elsewhere(category);
+  }
   std::vector<AppendRequest> written = requests;
-  auto appended = co_await authority.append_together(std::move(requests));
+  auto appended = co_await authority.append_together(std::move(requests), std::move(checks));
   if (appended) {
     co_await mirror_together(std::move(written), *appended);
     co_return appended;

@@ -54,7 +54,8 @@ class DualLog final : public EventLog {
   const LogTraits& traits() const override { return traits_; }
   std::optional<Failure> refuses(const AppendRequest& request) const override;
   Awaitable<Result<Appended>> append(AppendRequest request) override;
-  Awaitable<Result<std::vector<Appended>>> append_together(std::vector<AppendRequest> requests) override;
+  Awaitable<Result<std::vector<Appended>>> append_together(std::vector<AppendRequest> requests,
+                                                           std::vector<StreamCheck> checks) override;
   Awaitable<Result<StreamPage>> read_stream(ReadStream request) override;
   Awaitable<Result<AllPage>> read_all(ReadAll request) override;
   Awaitable<Result<Head>> head(std::string stream) override;
@@ -77,9 +78,11 @@ class DualLog final : public EventLog {
   enum class Change { soft_delete, tombstone, restore };
 
   Awaitable<Result<Appended>> append_here(AppendRequest request);
-  Awaitable<Result<std::vector<Appended>>> append_together_here(std::vector<AppendRequest> requests);
+  Awaitable<Result<std::vector<Appended>>> append_together_here(std::vector<AppendRequest> requests,
+                                                                std::vector<StreamCheck> checks);
   Awaitable<void> mirror_together(std::vector<AppendRequest> written, std::vector<Appended>& appended);
-  Awaitable<Result<std::vector<Category::Permit>>> admit_together(const std::vector<AppendRequest>& requests);
+  Awaitable<Result<std::vector<Category::Permit>>> admit_together(const std::vector<AppendRequest>& requests,
+                                                                   const std::vector<StreamCheck>& checks);
   void count_failure(const EventLog& authority, const Failure& failure);
   void note_written(Category& category, const EventLog& authority, const AppendRequest& written);
   void set_times(const Category& category, const EventLog& authority, AppendRequest& request) const;

@@ -1,3 +1,4 @@
+#include "proxy/grpc/append_records.h"
 #include "proxy/grpc/deletions.h"
 #include "proxy/grpc/messages.h"
 #include "proxy/grpc/methods.h"
@@ -27,6 +28,11 @@ Awaitable<CallStatus> tombstone_call(Door& door, streams::TombstoneReq request, 
   return tombstone_stream(door.log, std::move(request), response);
 }
 
+Awaitable<CallStatus> append_records_call(Door& door, v2::AppendRecordsRequest request,
+                                          v2::AppendRecordsResponse& response) {
+  return append_records(door.log, std::move(request), response);
+}
+
 class StreamsService final : public MethodTable {
  public:
   explicit StreamsService(Door& door) : MethodTable(door) {
@@ -51,6 +57,8 @@ class StreamsV2Service final : public MethodTable {
     add("/kurrentdb.protocol.v2.streams.StreamsService/AppendSession", RpcMethod::CLIENT_STREAMING,
         new grpc::internal::CallbackClientStreamingHandler<v2::AppendRequest, v2::AppendSessionResponse>(
             [this](auto* context, auto* response) { return start_append_session(door_, context, response); }));
+    add_unary<v2::AppendRecordsRequest, v2::AppendRecordsResponse>(
+        "/kurrentdb.protocol.v2.streams.StreamsService/AppendRecords", append_records_call);
   }
 };
 

@@ -78,6 +78,62 @@ std::int64_t wire_expectation(ExpectedRevision expected) {
   return static_cast<std::int64_t>(expected.revision);
 }
 
+namespace {
+
+constexpr std::int64_t tombstoned_state = -6;
+
+std::int64_t wire_state(const StreamCheck& check) {
+  switch (check.state) {
+    case StreamCheck::State::none: return -1;
+    case StreamCheck::State::exists: return -4;
+    case StreamCheck::State::soft_deleted: return -5;
+    case StreamCheck::State::tombstoned: return tombstoned_state;
+    case StreamCheck::State::exact: break;
+  }
+  return static_cast<std::int64_t>(check.revision);
+}
+
+void add_violation(errors::AppendConsistencyViolationErrorDetails& details, std::size_t index,
+                   const std::string& stream, std::int64_t expected, std::int64_t actual) {
+  auto& violation = *details.add_violations();
+  violation.set_check_index(static_cast<std::int32_t>(index));
+  violation.mutable_stream_state()->set_stream(stream);
+  violation.mutable_stream_state()->set_expected_state(expected);
+  violation.mutable_stream_state()->set_actual_state(actual);
+}
+
+/// Streams without a check are counted on after the checks, in order of first use.
+std::size_t index_of_unchecked(const std::vector<AppendRequest>& requests, const std::vector<StreamCheck>& checks,
+                               std::size_t request) {
+  std::size_t index = checks.size();
+  for (std::size_t i = 0; i < request; ++i) {
+    const bool checked = std::any_of(checks.begin(), checks.end(),
+                                     [&](const auto& check) { return check.stream == requests[i].stream; });
+    if (!checked) ++index;
+  }
+  return index;
+}
+
+}  // namespace
+
+CallStatus records_failure(const Failure& failure, const std::vector<AppendRequest>& requests,
+                           const std::vector<StreamCheck>& checks) {
+  std::vector<std::string> streams;
+  for (const auto& request : requests) streams.push_back(request.stream);
+  const std::vector<ExpectedRevision> expected(streams.size(), ExpectedRevision::any());
+  errors::AppendConsistencyViolationErrorDetails details;
+  for (const auto& [check, actual] : failure.violations) {
+    add_violation(details, check, checks[check].stream, wire_state(checks[check]), actual);
+  }
+  if (failure.code == FailureCode::stream_deleted && failure.request) {
+    const std::size_t index = index_of_unchecked(requests, checks, *failure.request);
+    add_violation(details, index, streams[*failure.request], wire_expectation(expected[0]), tombstoned_state);
+  }
+  if (details.violations().empty()) return session_failure(failure, streams, expected);
+  return stream_error(StatusCode::failed_precondition, "the append depends on streams that are not as expected",
+                      "APPEND_CONSISTENCY_VIOLATION", details);
+}
+
 CallStatus bad_request(std::string_view field, std::string reason) {
   rpc::BadRequest details;
   auto& violation = *details.add_field_violations();

@@ -15,6 +15,10 @@ CallStatus transaction_too_large(std::size_t size, std::size_t limit);
 CallStatus session_failure(const Failure& failure, const std::vector<std::string>& streams,
                            const std::vector<ExpectedRevision>& expected);
 
+/// What a failed AppendRecords is: violations where checks do not hold or a stream without a check is tombstoned.
+CallStatus records_failure(const Failure& failure, const std::vector<AppendRequest>& requests,
+                           const std::vector<StreamCheck>& checks);
+
 /// -1 no stream, -2 any, -4 stream exists, else the revision.
 std::int64_t wire_expectation(ExpectedRevision expected);
 

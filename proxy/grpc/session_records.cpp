@@ -96,14 +96,21 @@ Parsed<ExpectedRevision> expectation_of(const v2::AppendRequest& request) {
 
 }  // namespace
 
+Parsed<Event> take_record(v2::AppendRecord& record) {
+  if (auto refused = refuse_record(record)) return *refused;
+  Event event = take_event(record);
+  if (event.metadata.empty()) return bad_request("properties", "a property cannot be JSON");
+  return event;
+}
+
 Parsed<AppendRequest> take_session_request(v2::AppendRequest& request) {
   if (request.stream().empty() || request.stream() == "$$") return bad_request("stream", "the stream has no name");
   if (request.records().empty()) return bad_request("records", "stream " + request.stream() + " has no records");
   AppendRequest append{request.stream(), {}, {}};
   for (auto& record : *request.mutable_records()) {
-    if (auto refused = refuse_record(record)) return *refused;
-    append.events.push_back(take_event(record));
-    if (append.events.back().metadata.empty()) return bad_request("properties", "a property cannot be JSON");
+    auto event = take_record(record);
+    if (auto* refused = std::get_if<CallStatus>(&event)) return std::move(*refused);
+    append.events.push_back(std::move(std::get<Event>(event)));
   }
   auto expected = expectation_of(request);
   if (auto* refused = std::get_if<CallStatus>(&expected)) return std::move(*refused);

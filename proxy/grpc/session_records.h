@@ -11,6 +11,9 @@ namespace v2 = kurrentdb::protocol::v2::streams;
 /// metadata that a reader of protocol v1 sees: a JSON object, with `$schema.name`, `$schema.format` and `$schema.id`.
 Parsed<AppendRequest> take_session_request(v2::AppendRequest& request);
 
+/// The error that a record is, or its event. Takes the data out of `record`.
+Parsed<Event> take_record(v2::AppendRecord& record);
+
 /// As it counts towards the limits.
 std::size_t counted_size(const v2::AppendRecord& record);
 

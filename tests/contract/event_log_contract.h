@@ -32,6 +32,7 @@ struct Abilities {
   bool any_stream_name = true;  ///< false: names must fit a template
   bool binary = true;           ///< false: data that is not JSON is rejected
   bool metadata = true;         ///< false: has no place for metadata
+  bool checks = true;           ///< appends to several streams may depend on checks
   bool plain_metadata = true;   ///< false: an append to several streams adds keys to the metadata
   bool unique_ids = false;      ///< an id is taken for the whole log: another event with it is id_conflict
 };

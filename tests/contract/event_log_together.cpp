@@ -132,4 +132,49 @@ TEST_P(EventLogContract, AppendsToSeveralStreamsAtOnceAreEachWholeOrNothing) {
   }
 }
 
+TEST_P(EventLogContract, ChecksMustHoldOnStreamsThatAreNotWrittenToo) {
+  if (!abilities().checks || !abilities().deletes) GTEST_SKIP();
+  using State = StreamCheck::State;
+  const auto live = unique_stream(), none = unique_stream(), hidden = unique_stream(), gone = unique_stream();
+  write(live, 3);
+  write(hidden, 2);
+  soft_delete(hidden);
+  write(gone, 1);
+  tombstone(gone);
+  const auto violations = [&](std::vector<StreamCheck> checks) {
+    const auto written = unique_stream();
+    const auto answer = run(log().append_together({{written, ExpectedRevision::any(), events(1)}}, std::move(checks)));
+    EXPECT_EQ(head(written).state, answer.ok() ? Head::State::live : Head::State::none);
+    std::string text;
+    if (answer.ok()) return text;
+    EXPECT_TRUE(answer.failed_with(FailureCode::wrong_expected_revision)) << outcome(answer);
+    for (const auto& [check, actual] : answer.failure().violations) {
+      text += std::to_string(check) + "=" + std::to_string(actual) + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ(violations({{live, State::exact, 2}, {hidden, State::exact, 1}, {none, State::none},
+                        {hidden, State::none}, {gone, State::none}, {live, State::exists},
+                        {hidden, State::soft_deleted}, {gone, State::tombstoned}}), "");
+  EXPECT_EQ(violations({{live, State::exact, 1}, {none, State::exact, 0}, {hidden, State::exact, 0},
+                        {gone, State::exact, 0}}), "0=2 1=-1 2=1 3=-6 ");
+  EXPECT_EQ(violations({{live, State::none}, {none, State::exists}, {hidden, State::exists}, {gone, State::exists}}),
+            "0=2 1=-1 2=-5 3=-6 ");
+  EXPECT_EQ(violations({{live, State::soft_deleted}, {none, State::soft_deleted}, {gone, State::soft_deleted},
+                        {live, State::tombstoned}, {none, State::tombstoned}, {hidden, State::tombstoned}}),
+            "0=2 1=-1 2=-6 3=2 4=-1 5=1 ");
+  EXPECT_EQ(head(hidden).state, Head::State::soft_deleted) << "a check must not bring a stream back";
+}
+
+TEST_P(EventLogContract, ARepetitionDoesNotDependOnItsChecks) {
+  if (!abilities().checks || !traits().keeps_event_ids) GTEST_SKIP();
+  const auto stream = unique_stream();
+  const Requests requests{{stream, ExpectedRevision::any(), events(1)}};
+  const std::vector<StreamCheck> checks{{stream, StreamCheck::State::none}};
+  ASSERT_EQ(outcome(run(log().append_together(requests, checks))), "written 0");
+  EXPECT_EQ(outcome(run(log().append_together(requests, checks))), "duplicate 0");
+  EXPECT_EQ(run(log().append_together({{stream, ExpectedRevision::any(), events(1)}}, checks)).failure().violations,
+            (std::vector<Violation>{{0, 0}}));
+}
+
 }  // namespace twinstream::contract

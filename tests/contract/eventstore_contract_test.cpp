@@ -62,6 +62,7 @@ class EventStoreFixture final : public LogFixture {
     Abilities abilities;
     abilities.sees_hidden = false;  // the protocol has no way to read them
     abilities.plain_metadata = false;
+    abilities.checks = false;
     return abilities;
   }
 

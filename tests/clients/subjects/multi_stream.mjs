@@ -107,4 +107,40 @@ export function multiStream(t) {
     assert.deepEqual(await sorted(one), [...Array(20).keys()]);
     assert.deepEqual(await sorted(other), [...Array(20).keys()]);
   });
+
+  const records = (streamName, events) => events.map((record) => ({ streamName, record }));
+
+  test("records of several streams are written as one", async () => {
+    const [one, other] = [fresh(), fresh()];
+    const [a, b, c] = numbers(1, 2, 3);
+    const result = await t.client.appendRecords([
+      ...records(one, [a]),
+      ...records(other, [b]),
+      ...records(one, [c]),
+    ]);
+    assert.ok(result.position > 0n);
+    assert.deepEqual(result.responses, [
+      { streamName: one, revision: 1n },
+      { streamName: other, revision: 0n },
+    ]);
+    assert.deepEqual((await read(one)).map(text), [1, 3]);
+  });
+
+  test("records depend on checks of streams that are not written", async () => {
+    const [written, checked, absent] = [fresh(), fresh(), fresh()];
+    await append(checked, numbers(0, 1));
+    const holding = [
+      { type: "streamState", streamName: checked, expectedState: 1n },
+      { type: "streamState", streamName: absent, expectedState: NO_STREAM },
+    ];
+    await t.client.appendRecords(records(written, numbers(2)), holding);
+    const failing = [
+      { type: "streamState", streamName: checked, expectedState: 0n },
+      { type: "streamState", streamName: absent, expectedState: STREAM_EXISTS },
+    ];
+    const error = await refusal(t.client.appendRecords(records(written, numbers(3)), failing));
+    assert.ok(error instanceof library.AppendConsistencyViolationError, String(error));
+    assert.equal(error.violations.length, 2);
+    assert.deepEqual((await read(written)).map(text), [2]);
+  });
 }

@@ -13,9 +13,10 @@ namespace errors = v2::errors;
 
 class DoorAppendSession : public DoorTest {
  protected:
-  struct Answer {
+  template <class Response>
+  struct AnswerOf {
     grpc::Status status;
-    v2::AppendSessionResponse response;
+    Response response;
 
     /// The names of the reason and of the typed detail: `STREAM_REVISION_CONFLICT StreamRevisionConflictErrorDetails`.
     std::string what() const {
@@ -40,6 +41,9 @@ class DoorAppendSession : public DoorTest {
     }
   };
 
+  using Answer = AnswerOf<v2::AppendSessionResponse>;
+  using RecordsAnswer = AnswerOf<v2::AppendRecordsResponse>;
+
   static v2::AppendRequest request(const std::string& stream, std::optional<std::int64_t> expected, int records = 1) {
     v2::AppendRequest request;
     request.set_stream(stream);
@@ -63,6 +67,30 @@ class DoorAppendSession : public DoorTest {
     }
     writer->WritesDone();
     answer.status = writer->Finish();
+    return answer;
+  }
+
+  /// One record for each stream named, and checks as pairs of stream and expected state.
+  static v2::AppendRecordsRequest records(const std::vector<std::string>& streams,
+                                          const std::vector<std::pair<std::string, std::int64_t>>& checks = {}) {
+    v2::AppendRecordsRequest records;
+    for (const auto& stream : streams) {
+      auto& record = *records.add_records();
+      record = request(stream, {}).records(0);
+      record.set_stream(stream);
+    }
+    for (const auto& [stream, state] : checks) {
+      auto& check = *records.add_checks()->mutable_stream_state();
+      check.set_stream(stream);
+      check.set_expected_state(state);
+    }
+    return records;
+  }
+
+  RecordsAnswer append_records(const v2::AppendRecordsRequest& request) {
+    RecordsAnswer answer;
+    grpc::ClientContext context;
+    answer.status = v2::StreamsService::NewStub(channel_)->AppendRecords(&context, request, &answer.response);
     return answer;
   }
 
@@ -189,6 +217,55 @@ TEST_F(DoorAppendSession, properties_and_schema_are_the_metadata_of_protocol_v1)
   const auto second = read(read_request("b")).responses.at(0).event().event();
   EXPECT_EQ(second.metadata().at("content-type"), "application/octet-stream");
   EXPECT_NE(second.custom_metadata().find(R"("$schema.id": "8f5ff3bd-25a1-4f0e-a5dc-a0f4ac6a1f55")"), std::string::npos);
+}
+
+TEST_F(DoorAppendSession, records_of_several_streams_are_written_by_stream) {
+  write("b", 1);
+  const auto answer = append_records(records({"a", "b", "a"}));
+  ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
+  ASSERT_EQ(answer.response.revisions_size(), 2);
+  EXPECT_EQ(answer.response.revisions(0).stream(), "a");
+  EXPECT_EQ(answer.response.revisions(0).revision(), 1);
+  EXPECT_EQ(answer.response.revisions(1).stream(), "b");
+  EXPECT_EQ(answer.response.revisions(1).revision(), 1);
+  EXPECT_GT(answer.response.position(), 0);
+}
+
+TEST_F(DoorAppendSession, checks_that_do_not_hold_are_told_together_and_nothing_is_written) {
+  write("live", 3);
+  write("gone", 1);
+  ASSERT_TRUE(tombstone("gone", ExpectedRevision::any()).status.ok());
+  const auto answer = append_records(records({"a"}, {{"live", 1}, {"none", -1}, {"gone", -4}}));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(answer.what(), "APPEND_CONSISTENCY_VIOLATION AppendConsistencyViolationErrorDetails");
+  const auto details = answer.detail<errors::AppendConsistencyViolationErrorDetails>();
+  ASSERT_EQ(details.violations_size(), 2);
+  EXPECT_EQ(details.violations(0).check_index(), 0);
+  EXPECT_EQ(details.violations(0).stream_state().stream(), "live");
+  EXPECT_EQ(details.violations(0).stream_state().expected_state(), 1);
+  EXPECT_EQ(details.violations(0).stream_state().actual_state(), 2);
+  EXPECT_EQ(details.violations(1).check_index(), 2);
+  EXPECT_EQ(details.violations(1).stream_state().actual_state(), -6);
+  EXPECT_TRUE(read(read_request("a")).responses.at(0).has_stream_not_found());
+}
+
+TEST_F(DoorAppendSession, a_tombstoned_stream_without_a_check_counts_after_the_checks) {
+  write("gone", 1);
+  ASSERT_TRUE(tombstone("gone", ExpectedRevision::any()).status.ok());
+  const auto details = append_records(records({"a", "b", "gone"}, {{"a", -1}}))
+                           .detail<errors::AppendConsistencyViolationErrorDetails>();
+  ASSERT_EQ(details.violations_size(), 1);
+  EXPECT_EQ(details.violations(0).check_index(), 2);
+  EXPECT_EQ(details.violations(0).stream_state().actual_state(), -6);
+}
+
+TEST_F(DoorAppendSession, what_is_no_check_is_a_bad_request) {
+  std::vector bad{records({"a"}, {{"b", -2}}), records({"a"}, {{"b", 1}, {"b", -1}}), records({"a"}, {{"", 1}}),
+                  records({}), records({""}), records({"a"})};
+  bad.back().add_checks();
+  for (const auto& one : bad) {
+    EXPECT_EQ(append_records(one).what(), "BAD_REQUEST BadRequest") << one.ShortDebugString();
+  }
 }
 
 }  // namespace
