@@ -114,6 +114,18 @@ Awaitable<Answers> EmbeddedLog::append_many(std::vector<AppendRequest> requests)
   co_return std::move(*answers);
 }
 
+Awaitable<Result<std::vector<Appended>>> EmbeddedLog::append_together(std::vector<AppendRequest> requests,
+                                                                      std::vector<StreamCheck> checks) {
+  if (auto refusal = refuses_together(requests)) co_return std::move(*refusal);
+  std::size_t bytes = 0;
+  for (const auto& request : requests) bytes += payload_bytes(request);
+  co_return co_await submit<std::vector<Appended>>(
+      writer_->queue(), bytes,
+      [requests = std::move(requests), checks = std::move(checks)](StreamWriter& writer) {
+        return writer.append_together(requests, checks);
+      });
+}
+
 Awaitable<Result<StreamPage>> EmbeddedLog::read_stream(ReadStream request) {
   co_return co_await submit<StreamPage>(
       readers_->queue(), 0, [request = std::move(request)](Reader& reader) { return reader.read_stream(request); });

@@ -20,6 +20,14 @@ Failure deleted(const std::string& stream) {
   return {FailureCode::stream_deleted, "stream " + stream + " is deleted", {}};
 }
 
+Head checked_head(const StreamState& state) {
+  Head head{Head::State::live, state.last, 0};
+  if (!state.last) head.state = Head::State::none;
+  if (state.metadata.soft_deleted()) head.state = Head::State::soft_deleted;
+  if (state.tombstoned) head.state = Head::State::tombstoned;
+  return head;
+}
+
 }  // namespace
 
 StreamWriter::StreamWriter(Database& database) : table_(database), recent_ids_(remembered_ids) { forget(); }
@@ -46,10 +54,33 @@ StreamState& StreamWriter::load(const std::string& stream) {
 }
 
 Result<Appended> StreamWriter::append(const AppendRequest& request) {
-  StreamState& state = load(request.stream);
+  if (auto answer = answer_without_writing(request)) return *answer;
+  return write(request, load(request.stream));
+}
+
+StreamWriter::Answer StreamWriter::answer_without_writing(const AppendRequest& request) {
+  const StreamState& state = load(request.stream);
   if (state.tombstoned) return deleted(request.stream);
-  if (auto answer = decide(request, state)) return *answer;
-  return write(request, state);
+  return decide(request, state);
+}
+
+Result<std::vector<Appended>> StreamWriter::append_together(const std::vector<AppendRequest>& requests,
+                                                            const std::vector<StreamCheck>& checks) {
+  std::vector<Result<Appended>> answers;
+  std::vector<bool> decided;
+  for (const auto& request : requests) {
+    auto answer = answer_without_writing(request);
+    decided.push_back(answer.has_value());
+    answers.push_back(answer ? std::move(*answer) : Appended{});
+  }
+  std::vector<Head> checked;
+  for (const auto& check : checks) checked.push_back(checked_head(load(check.stream)));
+  if (auto failure = together(requests, answers, checks, checked)) return *failure;
+  std::vector<Appended> appended;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    appended.push_back(decided[i] ? *answers[i] : write(requests[i], load(requests[i].stream)));
+  }
+  return appended;
 }
 
 StreamWriter::Answer StreamWriter::decide(const AppendRequest& request, const StreamState& state) {

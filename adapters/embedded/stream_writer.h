@@ -19,6 +19,9 @@ class StreamWriter {
   explicit StreamWriter(Database& database);
 
   Result<Appended> append(const AppendRequest& request);
+  /// All or nothing (EventLog::append_together).
+  Result<std::vector<Appended>> append_together(const std::vector<AppendRequest>& requests,
+                                                const std::vector<StreamCheck>& checks);
   Result<Deleted> soft_delete(const std::string& stream, ExpectedRevision expected);
   Result<Deleted> tombstone(const std::string& stream, ExpectedRevision expected);
   Result<Done> restore(const std::string& stream);
@@ -37,6 +40,7 @@ class StreamWriter {
   };
 
   StreamState& load(const std::string& stream);
+  Answer answer_without_writing(const AppendRequest& request);
   Answer decide(const AppendRequest& request, const StreamState& state);
   Answer repeated_by_id(const AppendRequest& request, const StreamState& state);
   Answer repeated_at(std::uint64_t first, const AppendRequest& request, const StreamState& state);

@@ -21,6 +21,7 @@ class Features {
  public:
   bool batch_append = false;
   bool batch_deadline_duration = false;  ///< understands a relative deadline in batches
+  bool append_session = false;           ///< takes appends to several streams
   std::string version;                   ///< empty: the server does not say
 
   /// Since 23.10 a subscription is told when it is at the end.

@@ -11,6 +11,7 @@
 #include "adapters/eventstore/catch_up.h"
 #include "adapters/eventstore/cluster.h"
 #include "adapters/eventstore/reader.h"
+#include "adapters/eventstore/session_call.h"
 #include "adapters/eventstore/spawn.h"
 #include "adapters/eventstore/unary_calls.h"
 #include "proxy/core/log.h"
@@ -71,6 +72,7 @@ class EventStoreLog::Parts {
   std::size_t most_bytes() const { return cluster_.takes_large_appends() ? large_append : traits_.max_append_bytes; }
   const LogTraits& traits() const { return traits_; }
 
+  Awaitable<Result<std::vector<Appended>>> append_session(std::vector<AppendRequest> requests);
   Awaitable<Result<Deleted>> remove(Deletion deletion, std::string stream, ExpectedRevision expected);
   Awaitable<Result<Done>> write_metadata(std::string stream, std::string json);
   Awaitable<Result<std::string>> ping();
@@ -146,6 +148,32 @@ Awaitable<Result<Deleted>> EventStoreLog::Parts::remove(Deletion deletion, std::
   }
 }
 
+/// Repetitions are told by the position, as everywhere here: what was there before the call is one.
+Awaitable<Result<std::vector<Appended>>> EventStoreLog::Parts::append_session(std::vector<AppendRequest> requests) {
+  if (auto refusal = refuse_session(requests)) co_return *refusal;
+  const auto shared = std::make_shared<const std::vector<AppendRequest>>(std::move(requests));
+  const auto deadline = Clock::now() + timeout_;
+  const auto end = co_await reader_.tip();
+  for (int attempt = 1;; ++attempt) {
+    const auto connection = co_await cluster_.connection(deadline);
+    if (!connection) co_return connection.failure();
+    if (!(*connection)->features.append_session) {
+      co_return Failure{FailureCode::rejected, "this EventStore cannot append to several streams at once (KurrentDB since 25.1 can)", {}};
+    }
+    auto reply = co_await session_call(*connection, shared, timeout_);
+    if (reply.status.ok()) {
+      const bool repeated = end && !reply.appended.empty() && reply.appended.back().position <= *end;
+      for (Appended& appended : reply.appended) appended.duplicate = repeated;
+      co_return std::move(reply.appended);
+    }
+    if (reply.refusal) co_return *reply.refusal;
+    const CallFailure failure = explain(reply.status, Intent::write);
+    cluster_.report(*connection, failure);
+    const bool again = failure.reconnect && failure.not_executed && attempt < most_attempts;
+    if (!again) co_return failure.failure;
+  }
+}
+
 Awaitable<Result<Done>> EventStoreLog::Parts::write_metadata(std::string stream, std::string json) {
   std::vector<AppendRequest> requests(1);
   requests[0].stream = "$$" + stream;
@@ -201,6 +229,15 @@ Awaitable<Result<Appended>> EventStoreLog::append(AppendRequest request) {
 
 Awaitable<std::vector<Result<Appended>>> EventStoreLog::append_many(std::vector<AppendRequest> requests) {
   return parts_->appender().append(std::move(requests), parts_->most_bytes());
+}
+
+Awaitable<Result<std::vector<Appended>>> EventStoreLog::append_together(std::vector<AppendRequest> requests,
+                                                                        std::vector<StreamCheck> checks) {
+  if (auto refusal = refuses_together(requests)) co_return *refusal;
+  if (requests.size() == 1 || !checks.empty()) {
+    co_return co_await EventLog::append_together(std::move(requests), std::move(checks));
+  }
+  co_return co_await parts_->append_session(std::move(requests));
 }
 
 Awaitable<Result<StreamPage>> EventStoreLog::read_stream(ReadStream request) {

@@ -26,6 +26,9 @@ class EventStoreLog final : public EventLog {
   std::optional<Failure> refuses(const AppendRequest& request) const override;
   Awaitable<Result<Appended>> append(AppendRequest request) override;
   Awaitable<std::vector<Result<Appended>>> append_many(std::vector<AppendRequest> requests) override;
+  /// Over protocol v2, where the server has it; the server adds `$schema.` keys to the metadata.
+  Awaitable<Result<std::vector<Appended>>> append_together(std::vector<AppendRequest> requests,
+                                                           std::vector<StreamCheck> checks) override;
   Awaitable<Result<StreamPage>> read_stream(ReadStream request) override;
   Awaitable<Result<AllPage>> read_all(ReadAll request) override;
   Awaitable<Result<Head>> head(std::string stream) override;

@@ -51,6 +51,9 @@ Features read_features(const proto::server_features::SupportedMethods& supported
   Features features;
   features.version = supported.event_store_server_version();
   for (const auto& method : supported.methods()) {
+    const bool session = method.service_name() == "kurrentdb.protocol.v2.streams.streamsservice" &&
+                         method.method_name() == "appendsession";
+    if (session) features.append_session = true;
     if (method.service_name() != "event_store.client.streams.streams" || method.method_name() != "batchappend")
       continue;
     features.batch_append = true;

@@ -91,6 +91,17 @@ Awaitable<Result<Appended>> FaultyLog::append(AppendRequest request) {
   return write<Appended>(injected, [log = &log_, request = std::move(request)] { return log->append(request); });
 }
 
+Awaitable<Result<std::vector<Appended>>> FaultyLog::append_together(std::vector<AppendRequest> requests,
+                                                                    std::vector<StreamCheck> checks) {
+  const bool empty = requests.empty();
+  const std::string stream = empty ? std::string() : requests.front().stream;
+  const InjectedFault injected = inject_({"append", stream, empty ? nullptr : &requests.front()});
+  return write<std::vector<Appended>>(
+      injected, [log = &log_, requests = std::move(requests), checks = std::move(checks)] {
+        return log->append_together(requests, checks);
+      });
+}
+
 Awaitable<Result<Deleted>> FaultyLog::soft_delete(std::string stream, ExpectedRevision expected) {
   const InjectedFault injected = inject_({"soft_delete", stream});
   return write<Deleted>(injected, [log = &log_, stream, expected] { return log->soft_delete(stream, expected); });

@@ -214,6 +214,16 @@ Awaitable<Result<Appended>> MemoryLog::append(AppendRequest request) {
   co_return answer;
 }
 
+Awaitable<Result<std::vector<Appended>>> MemoryLog::append_together(std::vector<AppendRequest> requests,
+                                                                    std::vector<StreamCheck> checks) {
+  if (auto failure = refuses_together(requests)) co_return *failure;
+  const std::string stream = requests.front().stream;
+  co_await enter("append", stream);
+  auto answer = store_->append_together(std::move(requests), checks, clock_.now());
+  co_await leave("append", stream);
+  co_return answer;
+}
+
 Awaitable<Result<StreamPage>> MemoryLog::read_stream(ReadStream request) {
   co_await enter("read_stream", request.stream);
   auto answer = store_->read_stream(request);

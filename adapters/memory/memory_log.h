@@ -39,6 +39,8 @@ class MemoryLog final : public EventLog {
   const LogTraits& traits() const override { return store_->traits(); }
   std::optional<Failure> refuses(const AppendRequest& request) const override;
   Awaitable<Result<Appended>> append(AppendRequest request) override;
+  Awaitable<Result<std::vector<Appended>>> append_together(std::vector<AppendRequest> requests,
+                                                           std::vector<StreamCheck> checks) override;
   Awaitable<Result<StreamPage>> read_stream(ReadStream request) override;
   Awaitable<Result<AllPage>> read_all(ReadAll request) override;
   Awaitable<Result<Head>> head(std::string stream) override;

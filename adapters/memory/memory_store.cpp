@@ -61,6 +61,34 @@ Result<Appended> MemoryStore::append(AppendRequest request, Timestamp now) {
   return appended;
 }
 
+Result<std::vector<Appended>> MemoryStore::append_together(std::vector<AppendRequest> requests,
+                                                           const std::vector<StreamCheck>& checks, Timestamp now) {
+  for (auto& request : requests) {
+    if (!rules_.traits.exact_bytes) std::ranges::for_each(request.events, normalise);
+  }
+  std::unique_lock lock(mutex_);
+  std::vector<Result<Appended>> answers;
+  std::vector<bool> decided;
+  for (const auto& request : requests) {
+    auto decision = decide(request, find(request.stream));
+    if (!decision) {
+      if (auto failure = taken_id(request)) decision = *failure;
+    }
+    decided.push_back(decision.has_value());
+    answers.push_back(decision ? std::move(*decision) : Appended{});
+  }
+  std::vector<Head> checked;
+  for (const auto& check : checks) checked.push_back(find(check.stream).head());
+  if (auto failure = together(requests, answers, checks, checked)) return *failure;
+  std::vector<Appended> appended;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    appended.push_back(decided[i] ? *answers[i] : write(requests[i], streams_[requests[i].stream], now));
+  }
+  lock.unlock();
+  changed();
+  return appended;
+}
+
 MemoryStore::Decision MemoryStore::decide(const AppendRequest& request, const Stream& stream) const {
   const Head head = stream.head();
   const auto& expected = request.expected;

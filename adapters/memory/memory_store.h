@@ -37,6 +37,8 @@ class MemoryStore {
 
   /// The request must be one that the log does not refuse.
   Result<Appended> append(AppendRequest request, Timestamp now);
+  Result<std::vector<Appended>> append_together(std::vector<AppendRequest> requests,
+                                                const std::vector<StreamCheck>& checks, Timestamp now);
   Result<StreamPage> read_stream(const ReadStream& request) const;
   Result<AllPage> read_all(const ReadAll& request) const;
   Head head(const std::string& stream) const;

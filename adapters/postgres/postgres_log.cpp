@@ -7,6 +7,7 @@
 #include "adapters/postgres/deletion.h"
 #include "adapters/postgres/global_order.h"
 #include "adapters/postgres/lane.h"
+#include "adapters/postgres/multi_append.h"
 #include "adapters/postgres/preflight.h"
 #include "adapters/postgres/reading.h"
 #include "adapters/postgres/subscription.h"
@@ -127,6 +128,16 @@ Awaitable<Result<Appended>> PostgresLog::append(AppendRequest request) {
   Lane& lane = implementation_->lane_of(request.stream);
   auto start = [&](Completion<Result<Appended>> done) { lane.append(std::move(request), std::move(done)); };
   co_return co_await await_completion<Result<Appended>>(start);
+}
+
+Awaitable<Result<std::vector<Appended>>> PostgresLog::append_together(std::vector<AppendRequest> requests,
+                                                                      std::vector<StreamCheck> checks) {
+  using Answers = std::vector<Appended>;
+  if (auto failure = refuses_together(requests)) co_return *failure;
+  co_return co_await implementation_->change<Answers>(
+      [requests = std::move(requests), checks = std::move(checks)](Connection& connection, const Table& table) {
+        return append_to_streams(connection, table, requests, checks);
+      });
 }
 
 Awaitable<Result<StreamPage>> PostgresLog::read_stream(ReadStream request) {

@@ -32,6 +32,8 @@ class PostgresLog final : public EventLog {
   std::optional<Failure> refuses(const AppendRequest& request) const override;
 
   Awaitable<Result<Appended>> append(AppendRequest request) override;
+  Awaitable<Result<std::vector<Appended>>> append_together(std::vector<AppendRequest> requests,
+                                                           std::vector<StreamCheck> checks) override;
   Awaitable<Result<StreamPage>> read_stream(ReadStream request) override;
   Awaitable<Result<AllPage>> read_all(ReadAll request) override;
   Awaitable<Result<Head>> head(std::string stream) override;

@@ -1,7 +1,10 @@
 #include "proxy/core/event_log.h"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
+
+#include <unordered_set>
 
 #include "proxy/core/await.h"
 
@@ -62,6 +65,114 @@ Awaitable<std::vector<Result<Appended>>> EventLog::append_many(std::vector<Appen
     }
   };
   co_return co_await await_completion<Answers>(start);
+}
+
+Awaitable<Result<std::vector<Appended>>> EventLog::append_together(std::vector<AppendRequest> requests,
+                                                                   std::vector<StreamCheck> checks) {
+  if (auto refusal = refuses_together(requests)) co_return *refusal;
+  if (requests.size() > 1 || !checks.empty()) {
+    co_return Failure{FailureCode::rejected, traits().name + " cannot append to several streams at once", {}};
+  }
+  auto appended = co_await append(std::move(requests.front()));
+  if (!appended) {
+    appended.failure().request = 0;
+    co_return appended.failure();
+  }
+  co_return std::vector<Appended>{*appended};
+}
+
+std::optional<Failure> EventLog::refuses_together(const std::vector<AppendRequest>& requests) const {
+  if (requests.empty()) return Failure{FailureCode::rejected, "the append has no streams", {}};
+  const auto refuse = [](FailureCode code, std::string reason, std::size_t request) {
+    return Failure{code, std::move(reason), {}, request};
+  };
+  std::unordered_set<std::string_view> streams;
+  std::unordered_set<EventId> ids;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const AppendRequest& request = requests[i];
+    if (auto refusal = refuses(request)) return refuse(refusal->code, refusal->reason, i);
+    if (!streams.insert(request.stream).second) {
+      return refuse(FailureCode::rejected, "stream " + request.stream + " occurs twice in one append", i);
+    }
+    for (const Event& event : request.events) {
+      bytes += event.data.size() + event.metadata.size();
+      if (!ids.insert(event.id).second) {
+        return refuse(FailureCode::id_conflict, "event id " + event.id.to_string() + " occurs twice in one append", i);
+      }
+    }
+  }
+  if (bytes <= traits().max_append_bytes) return std::nullopt;
+  return Failure{FailureCode::rejected, "the append has " + std::to_string(bytes) + " bytes, the limit is " +
+                                            std::to_string(traits().max_append_bytes), {}};
+}
+
+namespace {
+
+using State = StreamCheck::State;
+
+/// Nothing when the check holds (table in section 14.2 of the EventStore reference).
+std::optional<std::int64_t> actual_state(const StreamCheck& check, const Head& head, bool written) {
+  constexpr std::int64_t no_events = -1, soft_deleted = -5, tombstoned = -6;
+  const auto revision = static_cast<std::int64_t>(head.revision.value_or(0));
+  switch (head.state) {
+    case Head::State::tombstoned:
+      if (!written && (check.state == State::none || check.state == State::tombstoned)) return std::nullopt;
+      return tombstoned;
+    case Head::State::none:
+      if (check.state == State::none) return std::nullopt;
+      return no_events;
+    case Head::State::soft_deleted:
+      if (check.state == State::exists) return soft_deleted;
+      if (check.state == State::none || check.state == State::soft_deleted) return std::nullopt;
+      break;
+    case Head::State::live:
+      if (check.state == State::exists) return std::nullopt;
+      break;
+  }
+  if (check.state == State::exact && check.revision == head.revision) return std::nullopt;
+  return revision;
+}
+
+std::optional<Failure> violated(const std::vector<AppendRequest>& requests, const std::vector<StreamCheck>& checks,
+                                const std::vector<Head>& checked) {
+  Failure failure{FailureCode::wrong_expected_revision, "", {}};
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    bool written = false;
+    for (const auto& request : requests) written = written || request.stream == checks[i].stream;
+    const auto actual = actual_state(checks[i], checked[i], written);
+    if (!actual) continue;
+    failure.reason += (failure.reason.empty() ? "not as expected: stream " : ", ") + checks[i].stream;
+    failure.violations.push_back({i, *actual});
+  }
+  if (failure.violations.empty()) return std::nullopt;
+  return failure;
+}
+
+}  // namespace
+
+std::optional<Failure> together(const std::vector<AppendRequest>& requests,
+                                const std::vector<Result<Appended>>& answers, const std::vector<StreamCheck>& checks,
+                                const std::vector<Head>& checked) {
+  const bool all_repeated =
+      std::all_of(answers.begin(), answers.end(), [](const auto& answer) { return answer.ok() && answer->duplicate; });
+  if (all_repeated) return std::nullopt;
+  if (auto failure = violated(requests, checks, checked)) return failure;
+  std::optional<std::size_t> repeated;
+  std::size_t fresh = 0;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i].ok()) {
+      Failure failure = answers[i].failure();
+      failure.request = i;
+      return failure;
+    }
+    if (answers[i]->duplicate && !repeated) repeated = i;
+    if (!answers[i]->duplicate && !requests[i].events.empty()) ++fresh;
+  }
+  if (!repeated || fresh == 0) return std::nullopt;
+  return Failure{FailureCode::wrong_expected_revision,
+                 "stream " + requests[*repeated].stream + " has the events of this append already, others have not",
+                 answers[*repeated]->revision, repeated};
 }
 
 }  // namespace twinstream

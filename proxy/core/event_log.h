@@ -53,6 +53,15 @@ struct AppendRequest {
   std::vector<Event> events;  ///< may be empty: then only the expectation is checked
 };
 
+/// A condition on a stream that an append to several streams depends on. The stream need not be written.
+struct StreamCheck {
+  enum class State { exact, none, exists, soft_deleted, tombstoned };
+
+  std::string stream;
+  State state = State::none;   ///< `none` holds for a soft-deleted stream too, and for a tombstoned one that is not written
+  std::uint64_t revision = 0;  ///< only for exact, which holds for a soft-deleted stream too
+};
+
 /// Whether an append has reached the follower too. Only the dual log says more than `none`.
 enum class MirrorState { none, done, pending };
 
@@ -156,6 +165,16 @@ class EventLog {
   /// One answer per request, same order; requests are independent of each other. The default runs them concurrently.
   virtual Awaitable<std::vector<Result<Appended>>> append_many(std::vector<AppendRequest> requests);
 
+  /// One atomic append to several streams, each named once: all of it is written, or nothing. One answer per request,
+  /// same order. When all of it is a repetition the first answers are given again; when only a part is, that part is a
+  /// wrong_expected_revision. A failure names its request where one is to blame. With checks, all of them must hold
+  /// unless the whole append is a repetition; those that do not are the failure's violations. The default appends to one
+  /// stream, and rejects more streams and checks.
+  virtual Awaitable<Result<std::vector<Appended>>> append_together(std::vector<AppendRequest> requests,
+                                                                   std::vector<StreamCheck> checks = {});
+  /// What no log can hold of such an append, and what this one refuses of it.
+  std::optional<Failure> refuses_together(const std::vector<AppendRequest>& requests) const;
+
   /// stream_not_found when the stream never existed or is soft-deleted (unless include_hidden), stream_deleted when it
   /// is tombstoned.
   virtual Awaitable<Result<StreamPage>> read_stream(ReadStream request) = 0;
@@ -179,5 +198,10 @@ class EventLog {
   /// Asks the store for a sign of life; answers what it is, for people (`PostgreSQL 15.8`).
   virtual Awaitable<Result<std::string>> ping() = 0;
 };
+
+/// What an implementation decides on before it writes: the answers that the requests would get (those that are not
+/// repetitions as if written), and the heads of the checked streams. The failure that stands for all of it, if any.
+std::optional<Failure> together(const std::vector<AppendRequest>& requests, const std::vector<Result<Appended>>& answers,
+                                const std::vector<StreamCheck>& checks, const std::vector<Head>& checked);
 
 }  // namespace twinstream

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 // Errors are values. A Failure says what happened in one code that a caller can act on, and in one sentence that an
 // operator can act on. Reasons never contain credentials or payloads.
@@ -25,10 +26,20 @@ enum class FailureCode {
 
 std::string_view to_string(FailureCode code);
 
+/// A condition of an append to several streams that does not hold.
+struct Violation {
+  std::size_t check = 0;     ///< which of the conditions
+  std::int64_t actual = -1;  ///< revision of the stream; -1 no events, -5 soft-deleted, -6 tombstoned
+
+  bool operator==(const Violation&) const = default;
+};
+
 struct Failure {
   FailureCode code;
   std::string reason;
   std::optional<std::uint64_t> actual;  ///< only for wrong_expected_revision
+  std::optional<std::size_t> request{};  ///< only of an append to several streams: the first one that cannot be
+  std::vector<Violation> violations{};   ///< only of one with checks: wrong_expected_revision because of these
 
   bool operator==(const Failure&) const = default;
 };

@@ -69,6 +69,13 @@ bool same_pages(const StreamPage& one, const StreamPage& other) {
                     });
 }
 
+Failure decided_elsewhere(const Category& category) {
+  return {FailureCode::rejected,
+          "the streams of this append are decided by different stores: category " + category.config.name +
+              " is not in the same place of the migration as the others. Append to each stream by itself",
+          {}};
+}
+
 }  // namespace
 
 bool in_percentage(std::string_view stream, unsigned percent) {
@@ -135,8 +142,7 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
   const AppendRequest written = known ? request : AppendRequest{request.stream, {}, {}};
   auto appended = co_await authority.append(std::move(request));
   if (!appended) {
-    metrics_.count("twinstream_append_failures_total",
-                   {{"store", authority.traits().name}, {"code", to_string(appended.failure().code)}});
+    count_failure(authority, appended.failure());
     if (mirror != nullptr && appended.failed_with(FailureCode::unknown_outcome)) {
       mirror->carry_state(written.stream, {});
     }
@@ -149,16 +155,25 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
     }
     co_return appended;
   }
-  category.written += written.events.size();
-  metrics_.count("twinstream_events_written_total",
-                 {{"category", category.config.name}, {"authority", authority.traits().name}},
-                 static_cast<double>(written.events.size()));
-  if (!is_system_stream(written.stream)) category.note_touched(written.stream);
+  note_written(category, authority, written);
   if (mirror != nullptr) {
     appended->mirror = co_await mirror_written(category, *mirror, written.stream, *appended->revision,
                                                known ? recorded(written, *appended, stored) : std::vector<RecordedEvent>{});
   }
   co_return appended;
+}
+
+void DualLog::count_failure(const EventLog& authority, const Failure& failure) {
+  metrics_.count("twinstream_append_failures_total",
+                 {{"store", authority.traits().name}, {"code", to_string(failure.code)}});
+}
+
+void DualLog::note_written(Category& category, const EventLog& authority, const AppendRequest& written) {
+  category.written += written.events.size();
+  metrics_.count("twinstream_events_written_total",
+                 {{"category", category.config.name}, {"authority", authority.traits().name}},
+                 static_cast<double>(written.events.size()));
+  if (!is_system_stream(written.stream)) category.note_touched(written.stream);
 }
 
 /// A time that the writer gives is kept, also by a log that stamps its own.
@@ -174,15 +189,97 @@ void DualLog::set_times(const Category& category, const EventLog& authority, App
   }
 }
 
+bool DualLog::waits_for_mirror(const Category& category) {
+  return category.config.ack == Ack::both || category.state.phase == Phase::read_switch;
+}
+
 Awaitable<MirrorState> DualLog::mirror_written(Category& category, Mirror& mirror, std::string stream,
                                                std::uint64_t revision, std::vector<RecordedEvent> events) {
-  const bool wait = category.config.ack == Ack::both || category.state.phase == Phase::read_switch;
-  if (!wait) {
+  if (!waits_for_mirror(category)) {
     mirror.carry(std::move(stream), revision, std::move(events), {});
     co_return MirrorState::pending;
   }
   co_return co_await carried_within(mirror, clock_, engine_, std::move(stream), revision, std::move(events),
                                     category.config.ack_timeout);
+}
+
+// ---- appends to several streams
+
+Awaitable<Result<std::vector<Appended>>> DualLog::append_together(std::vector<AppendRequest> requests,
+                                                                  std::vector<StreamCheck> checks) {
+  co_return co_await run_on(engine_, append_together_here(std::move(requests), std::move(checks)));
+}
+
+Awaitable<Result<std::vector<Category::Permit>>> DualLog::admit_together(
+    const std::vector<AppendRequest>& requests, const std::vector<StreamCheck>& checks) {
+  std::vector<Category::Permit> permits;
+  std::vector<std::string> streams;
+  for (const AppendRequest& request : requests) streams.push_back(request.stream);
+  for (const StreamCheck& check : checks) streams.push_back(check.stream);
+  permits.reserve(streams.size());
+  for (const std::string& stream : streams) {
+    auto permit = co_await admit(categories_.of(stream), stream);
+    if (!permit) co_return permit.failure();
+    permits.push_back(std::move(*permit));
+  }
+  co_return permits;
+}
+
+Awaitable<Result<std::vector<Appended>>> DualLog::append_together_here(std::vector<AppendRequest> requests,
+                                                                       std::vector<StreamCheck> checks) {
+  if (auto refusal = refuses_together(requests)) co_return *refusal;
+  const auto permits = co_await admit_together(requests, checks);
+  if (!permits) co_return permits.failure();
+  EventLog& authority = stores_.authority(categories_.of(requests.front().stream));
+  for (AppendRequest& request : requests) {
+    Category& category = categories_.of(request.stream);
+    if (&stores_.authority(category) != &authority) co_return decided_elsewhere(category);
+    set_times(category, authority, request);
+  }
+  for (const StreamCheck& check : checks) {
+    Category& category = categories_.of(check.stream);
+    if (&stores_.authority(category) != &authority) co_return decided_elsewhere(category);
+  }
+  std::vector<AppendRequest> written = requests;
+  auto appended = co_await authority.append_together(std::move(requests), std::move(checks));
+  if (appended) {
+    co_await mirror_together(std::move(written), *appended);
+    co_return appended;
+  }
+  count_failure(authority, appended.failure());
+  for (const AppendRequest& request : written) {
+    Mirror* mirror = stores_.mirror(categories_.of(request.stream));
+    const bool uncertain = appended.failed_with(FailureCode::unknown_outcome);
+    if (mirror != nullptr && uncertain) mirror->carry_state(request.stream, {});
+  }
+  co_return appended;
+}
+
+/// All streams are handed to the mirror before the first is waited for.
+Awaitable<void> DualLog::mirror_together(std::vector<AppendRequest> written, std::vector<Appended>& appended) {
+  const auto start = clock_.monotonic();
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    Category& category = categories_.of(written[i].stream);
+    EventLog& authority = stores_.authority(category);
+    Mirror* mirror = stores_.mirror(category);
+    const bool fresh = appended[i].revision && !appended[i].duplicate;
+    if (fresh) note_written(category, authority, written[i]);
+    if (mirror != nullptr && appended[i].revision) {
+      const bool known = fresh && authority.traits().keeps_created;
+      mirror->carry(written[i].stream, *appended[i].revision,
+                    known ? recorded(written[i], appended[i], appended[i].position) : std::vector<RecordedEvent>{}, {});
+      appended[i].mirror = MirrorState::pending;
+    }
+    appended[i].position = shown(authority, appended[i].position);
+  }
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    Category& category = categories_.of(written[i].stream);
+    if (appended[i].mirror != MirrorState::pending || !waits_for_mirror(category)) continue;
+    const auto left = start + category.config.ack_timeout - clock_.monotonic();
+    if (left <= std::chrono::nanoseconds(0)) continue;
+    appended[i].mirror = co_await carried_within(*stores_.mirror(category), clock_, engine_, written[i].stream,
+                                                 *appended[i].revision, {}, left);
+  }
 }
 
 Awaitable<Result<Category::Permit>> DualLog::admit(Category& category, std::string stream) {

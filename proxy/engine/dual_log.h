@@ -42,6 +42,9 @@ struct Stores {
 /// are written and read there once the category of their stream is in retire without rollback; read there in retire
 /// with rollback too; until then writing and deleting them is `rejected` and they are read as not existing.
 ///
+/// An append to several streams needs one authority for all of their categories; that one writes it atomically, then each
+/// stream is mirrored by itself: the follower may for a moment have a part of it.
+///
 /// Every method may be called from any thread; the work is done on the engine's executor.
 class DualLog final : public EventLog {
  public:
@@ -51,6 +54,8 @@ class DualLog final : public EventLog {
   const LogTraits& traits() const override { return traits_; }
   std::optional<Failure> refuses(const AppendRequest& request) const override;
   Awaitable<Result<Appended>> append(AppendRequest request) override;
+  Awaitable<Result<std::vector<Appended>>> append_together(std::vector<AppendRequest> requests,
+                                                           std::vector<StreamCheck> checks) override;
   Awaitable<Result<StreamPage>> read_stream(ReadStream request) override;
   Awaitable<Result<AllPage>> read_all(ReadAll request) override;
   Awaitable<Result<Head>> head(std::string stream) override;
@@ -73,7 +78,15 @@ class DualLog final : public EventLog {
   enum class Change { soft_delete, tombstone, restore };
 
   Awaitable<Result<Appended>> append_here(AppendRequest request);
+  Awaitable<Result<std::vector<Appended>>> append_together_here(std::vector<AppendRequest> requests,
+                                                                std::vector<StreamCheck> checks);
+  Awaitable<void> mirror_together(std::vector<AppendRequest> written, std::vector<Appended>& appended);
+  Awaitable<Result<std::vector<Category::Permit>>> admit_together(const std::vector<AppendRequest>& requests,
+                                                                   const std::vector<StreamCheck>& checks);
+  void count_failure(const EventLog& authority, const Failure& failure);
+  void note_written(Category& category, const EventLog& authority, const AppendRequest& written);
   void set_times(const Category& category, const EventLog& authority, AppendRequest& request) const;
+  static bool waits_for_mirror(const Category& category);
   Awaitable<MirrorState> mirror_written(Category& category, Mirror& mirror, std::string stream,
                                         std::uint64_t revision, std::vector<RecordedEvent> events);
   Awaitable<MirrorState> carry_here(std::string stream);

@@ -30,6 +30,7 @@ struct CallStatus {
   StatusCode code = StatusCode::ok;
   std::string message;
   std::vector<std::pair<std::string, std::string>> trailers;
+  std::string details{};  ///< google.rpc.Status for the trailer grpc-status-details-bin, as protocol v2 has it
 
   bool ok() const { return code == StatusCode::ok; }
 };

@@ -10,6 +10,7 @@
 #include "proxy/grpc/discovery.h"
 #include "proxy/grpc/task_group.h"
 #include "proxy/protocol/streams.pb.h"
+#include "proxy/protocol/streams_v2.pb.h"
 
 // The calls as gRPC sees them. Each `start` function begins one and gives gRPC the reactor that stands for it; a
 // reactor lives until gRPC is done with it and its coroutine has ended.
@@ -27,6 +28,7 @@ class ServerBidiReactor;
 namespace twinstream::door {
 
 namespace streams = event_store::client::streams;
+namespace v2 = kurrentdb::protocol::v2::streams;
 
 /// What every call needs.
 struct Door {
@@ -42,6 +44,9 @@ grpc::ServerReadReactor<streams::AppendReq>* start_append(Door& door, grpc::Call
 grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(Door& door);
 grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>* start_read(Door& door,
                                                                          grpc::CallbackServerContext* context);
+
+grpc::ServerReadReactor<v2::AppendRequest>* start_append_session(Door& door, grpc::CallbackServerContext* context,
+                                                                 v2::AppendSessionResponse* response);
 
 /// Everything that the door offers. `door` outlives it.
 std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door);

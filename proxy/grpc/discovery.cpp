@@ -25,6 +25,8 @@ void fill_supported_methods(event_store::client::server_features::SupportedMetho
   add(streams, "batchappend", {"deadline_duration"});
   add(streams, "delete", {});
   add(streams, "tombstone", {});
+  add("kurrentdb.protocol.v2.streams.streamsservice", "appendsession", {});
+  add("kurrentdb.protocol.v2.streams.streamsservice", "appendrecords", {});
   add("event_store.client.gossip.gossip", "read", {});
   add("event_store.client.server_features.serverfeatures", "getsupportedmethods", {});
   methods.set_event_store_server_version(server_version);

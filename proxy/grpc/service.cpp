@@ -1,3 +1,4 @@
+#include "proxy/grpc/append_records.h"
 #include "proxy/grpc/deletions.h"
 #include "proxy/grpc/messages.h"
 #include "proxy/grpc/methods.h"
@@ -27,6 +28,11 @@ Awaitable<CallStatus> tombstone_call(Door& door, streams::TombstoneReq request, 
   return tombstone_stream(door.log, std::move(request), response);
 }
 
+Awaitable<CallStatus> append_records_call(Door& door, v2::AppendRecordsRequest request,
+                                          v2::AppendRecordsResponse& response) {
+  return append_records(door.log, std::move(request), response);
+}
+
 class StreamsService final : public MethodTable {
  public:
   explicit StreamsService(Door& door) : MethodTable(door) {
@@ -45,6 +51,17 @@ class StreamsService final : public MethodTable {
   }
 };
 
+class StreamsV2Service final : public MethodTable {
+ public:
+  explicit StreamsV2Service(Door& door) : MethodTable(door) {
+    add("/kurrentdb.protocol.v2.streams.StreamsService/AppendSession", RpcMethod::CLIENT_STREAMING,
+        new grpc::internal::CallbackClientStreamingHandler<v2::AppendRequest, v2::AppendSessionResponse>(
+            [this](auto* context, auto* response) { return start_append_session(door_, context, response); }));
+    add_unary<v2::AppendRecordsRequest, v2::AppendRecordsResponse>(
+        "/kurrentdb.protocol.v2.streams.StreamsService/AppendRecords", append_records_call);
+  }
+};
+
 class DiscoveryService final : public MethodTable {
  public:
   explicit DiscoveryService(Door& door) : MethodTable(door) {
@@ -59,6 +76,7 @@ class DiscoveryService final : public MethodTable {
 std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door) {
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(std::make_unique<StreamsService>(door));
+  services.push_back(std::make_unique<StreamsV2Service>(door));
   services.push_back(std::make_unique<DiscoveryService>(door));
   return services;
 }
@@ -66,7 +84,7 @@ std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door) {
 grpc::Status finish_with(const CallStatus& status, grpc::CallbackServerContext* context) {
   if (status.ok()) return grpc::Status::OK;
   for (const auto& [name, value] : status.trailers) context->AddTrailingMetadata(name, value);
-  return {static_cast<grpc::StatusCode>(status.code), status.message};
+  return {static_cast<grpc::StatusCode>(status.code), status.message, status.details};
 }
 
 }  // namespace twinstream::door

@@ -6,6 +6,7 @@ clientSuite("@eventstore/db-client", library, {
   connect: (url) => library.EventStoreDBClient.connectionString(url),
   expecting: (expected) => (expected === undefined ? {} : { expectedRevision: expected }),
   filtersReads: false,
+  appendsToSeveralStreams: false,
   edgeDecidesDirection: false,
   versions: (error) => [error.expectedVersion, error.actualVersion],
 });

@@ -133,6 +133,18 @@ void EventLogContract::expect_stream(const std::string& stream, const Events& wr
   }
 }
 
+void EventLogContract::expect_stream_together(const std::string& stream, const Events& written) {
+  if (abilities().plain_metadata) return expect_stream(stream, written);
+  const auto found = read_all_of(stream);
+  ASSERT_EQ(found.size(), written.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].event.id.to_string(), written[i].id.to_string());
+    EXPECT_EQ(found[i].event.data, written[i].data);
+    EXPECT_EQ(found[i].event.content_type, written[i].content_type);
+    EXPECT_NE(found[i].event.metadata.find(R"("by": "contract")"), std::string::npos) << found[i].event.metadata;
+  }
+}
+
 void EventLogContract::expect_same(const Event& written, const RecordedEvent& recorded) {
   if (traits().keeps_event_ids) EXPECT_EQ(recorded.event.id.to_string(), written.id.to_string());
   EXPECT_EQ(recorded.event.type, written.type);

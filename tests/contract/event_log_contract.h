@@ -32,6 +32,8 @@ struct Abilities {
   bool any_stream_name = true;  ///< false: names must fit a template
   bool binary = true;           ///< false: data that is not JSON is rejected
   bool metadata = true;         ///< false: has no place for metadata
+  bool checks = true;           ///< appends to several streams may depend on checks
+  bool plain_metadata = true;   ///< false: an append to several streams adds keys to the metadata
   bool unique_ids = false;      ///< an id is taken for the whole log: another event with it is id_conflict
 };
 
@@ -133,6 +135,8 @@ class EventLogContract : public ::testing::TestWithParam<LogUnderTest> {
 
   /// That the stream holds just these events, in order and without gaps.
   void expect_stream(const std::string& stream, const Events& written);
+  /// The same after an append to several streams.
+  void expect_stream_together(const std::string& stream, const Events& written);
   void expect_same(const Event& written, const RecordedEvent& recorded);
 
  private:

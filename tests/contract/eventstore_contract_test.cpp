@@ -61,6 +61,8 @@ class EventStoreFixture final : public LogFixture {
   Abilities abilities() const override {
     Abilities abilities;
     abilities.sees_hidden = false;  // the protocol has no way to read them
+    abilities.plain_metadata = false;
+    abilities.checks = false;
     return abilities;
   }
 

@@ -191,5 +191,44 @@ TEST_F(DualLogTest, MetadataOfARetiredCategoryLivesInEventStore) {
   EXPECT_TRUE(append("$$order-1").failed_with(FailureCode::rejected)) << "PostgreSQL is the authority of its category";
 }
 
+TEST_F(DualLogTest, AnAppendToSeveralStreamsIsMirroredStreamByStream) {
+  auto waiting = category("contact", Phase::dual_write);
+  waiting.ack = Ack::both;
+  open_all({waiting, category("order", Phase::dual_write)});
+  const auto answers = run(log().append_together({{"contact-1", ExpectedRevision::no_stream(), {event(), event()}},
+                                                  {"order-1", ExpectedRevision::no_stream(), {event()}}}));
+  ASSERT_TRUE(answers.ok());
+  EXPECT_EQ((*answers)[0].mirror, MirrorState::done);
+  EXPECT_EQ((*answers)[1].mirror, MirrorState::pending);
+  EXPECT_EQ(ids(eventstore, "contact-1").size(), 2u);
+  EXPECT_TRUE(eventually([&] { return same("order-1"); }));
+  EXPECT_EQ(after((*answers)[0].position), (Names{"order-1@0"}));
+}
+
+TEST_F(DualLogTest, AnAppendToSeveralStreamsThatTheAuthorityRefusesReachesNeitherStore) {
+  open_all({category("*", Phase::dual_write)});
+  ASSERT_TRUE(append("contact-1").ok());
+  ASSERT_TRUE(eventually([&] { return same("contact-1"); }));
+  const auto refused = run(log().append_together({{"order-1", ExpectedRevision::any(), {event()}},
+                                                  {"contact-1", ExpectedRevision::no_stream(), {event()}}}));
+  ASSERT_TRUE(refused.failed_with(FailureCode::wrong_expected_revision));
+  EXPECT_EQ(refused.failure().request, 1u);
+  EXPECT_TRUE(ids(postgres, "order-1").empty());
+  EXPECT_TRUE(ids(eventstore, "order-1").empty());
+}
+
+TEST_F(DualLogTest, StreamsOfDifferentAuthoritiesAreNotAppendedTogether) {
+  open_all({retired("contact", true), category("order", Phase::dual_write)});
+  const auto refused = run(log().append_together({{"order-1", ExpectedRevision::any(), {event()}},
+                                                  {"contact-1", ExpectedRevision::any(), {event()}}}));
+  ASSERT_TRUE(refused.failed_with(FailureCode::rejected));
+  EXPECT_NE(refused.failure().reason.find("different stores"), std::string::npos) << refused.failure().reason;
+  EXPECT_TRUE(ids(postgres, "order-1").empty());
+  ASSERT_TRUE(run(log().append_together({{"contact-1", ExpectedRevision::any(), {event()}},
+                                         {"contact-2", ExpectedRevision::any(), {event()}}})).ok());
+  EXPECT_EQ(ids(eventstore, "contact-2").size(), 1u);
+  EXPECT_TRUE(eventually([&] { return same("contact-1") && same("contact-2"); }));
+}
+
 }  // namespace
 }  // namespace twinstream
