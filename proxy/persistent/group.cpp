@@ -242,12 +242,12 @@ void Group::parked(MessageKey key) {
 
 Place Group::finished() const { return from_source_.empty() ? seen_ : messages_.at(*from_source_.begin()).before; }
 
-std::optional<Place> Group::unsaved() const {
+std::optional<Group::Checkpoint> Group::unsaved() const {
   const Place place = finished();
-  return place > checkpoint_ ? std::optional(place) : std::nullopt;
+  return place > checkpoint_ ? std::optional(Checkpoint{place, processed_}) : std::nullopt;
 }
 
-std::optional<Place> Group::checkpoint_due(Time now) const {
+std::optional<Group::Checkpoint> Group::checkpoint_due(Time now) const {
   const auto enough = [&](std::int32_t count) { return processed_ >= at_least_one(count); };
   const bool in_time = settings_.checkpoint_after.count() > 0 && now - checkpoint_time_ >= settings_.checkpoint_after;
   if (!enough(settings_.max_checkpoint_count) && !(in_time && enough(settings_.min_checkpoint_count))) {
@@ -256,10 +256,11 @@ std::optional<Place> Group::checkpoint_due(Time now) const {
   return unsaved();
 }
 
-void Group::checkpoint_stored(Place place, Time now) {
-  checkpoint_ = std::max(checkpoint_, place);
+/// What was processed while it was being stored counts towards the next one.
+void Group::checkpoint_stored(const Checkpoint& checkpoint, Time now) {
+  checkpoint_ = std::max(checkpoint_, checkpoint.place);
   checkpoint_time_ = now;
-  processed_ = 0;
+  processed_ -= std::min(processed_, checkpoint.processed);
 }
 
 // ---- how it stands

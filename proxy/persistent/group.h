@@ -61,11 +61,15 @@ class Group {
 
   /// Everything up to here is finished.
   Place finished() const;
-  /// The place to be stored now, by the rules of the settings.
-  std::optional<Place> checkpoint_due(Time now) const;
+  struct Checkpoint {
+    Place place;
+    std::uint64_t processed = 0;  ///< messages that count towards it
+  };
+  /// What is to be stored now, by the rules of the settings.
+  std::optional<Checkpoint> checkpoint_due(Time now) const;
   /// What there is to store, due or not.
-  std::optional<Place> unsaved() const;
-  void checkpoint_stored(Place place, Time now);
+  std::optional<Checkpoint> unsaved() const;
+  void checkpoint_stored(const Checkpoint& checkpoint, Time now);
 
   // ---- how it stands
 
@@ -89,6 +93,7 @@ class Group {
   State state() const;
   std::size_t consumer_count() const { return consumers_.size(); }
   std::size_t outstanding() const { return messages_.size(); }
+  std::size_t retrying() const { return retrying_.size(); }
   bool has_parks() const { return !to_park_.empty(); }
   /// Number in the parked stream of the first replayed message that is not finished.
   std::optional<std::uint64_t> lowest_replayed() const;

@@ -227,8 +227,23 @@ TEST_F(GroupTest, a_checkpoint_is_due_by_count_or_after_a_time_when_enough_was_p
   for (std::uint64_t i = 2; i < 5; ++i) ack(one, i);
   EXPECT_FALSE(group_->checkpoint_due(now_)) << "neither time nor maximum";
   ack(one, 5);
-  EXPECT_EQ(group_->checkpoint_due(now_)->next_revision, 6u);
-  EXPECT_EQ(group_->unsaved()->next_revision, 6u);
+  EXPECT_EQ(group_->checkpoint_due(now_)->place.next_revision, 6u);
+  EXPECT_EQ(group_->unsaved()->place.next_revision, 6u);
+}
+
+TEST_F(GroupTest, what_is_processed_while_a_checkpoint_is_stored_counts_towards_the_next) {
+  settings_.max_checkpoint_count = 1;
+  make();
+  const auto one = consumer();
+  push(0, 2);
+  dispatch();
+  ack(one, 0);
+  const auto storing = group_->checkpoint_due(now_);
+  ASSERT_TRUE(storing);
+  ack(one, 1);
+  group_->checkpoint_stored(*storing, now_);
+  ASSERT_TRUE(group_->checkpoint_due(now_));
+  EXPECT_EQ(group_->checkpoint_due(now_)->place.next_revision, 2u);
 }
 
 TEST_F(GroupTest, with_checkpoint_after_0_no_checkpoint_is_due_by_time) {
@@ -425,13 +440,14 @@ void random_run(std::uint64_t seed) {
           done.insert(park->payload->original.revision);
           group.parked(park->key);
         }
-      } else if (const auto place = group.checkpoint_due(now)) {
-        ASSERT_GT(place->next_revision, stored);
-        for (std::uint64_t r = stored; r < place->next_revision; ++r) ASSERT_TRUE(done.contains(r)) << "passed " << r;
-        stored = place->next_revision;
-        group.checkpoint_stored(*place, now);
+      } else if (const auto checkpoint = group.checkpoint_due(now)) {
+        const auto next_revision = checkpoint->place.next_revision;
+        ASSERT_GT(next_revision, stored);
+        for (std::uint64_t r = stored; r < next_revision; ++r) ASSERT_TRUE(done.contains(r)) << "passed " << r;
+        stored = next_revision;
+        group.checkpoint_stored(*checkpoint, now);
       } else if (next == events && group.outstanding() == 0) {
-        if (const auto rest = group.unsaved()) stored = rest->next_revision;
+        if (const auto rest = group.unsaved()) stored = rest->place.next_revision;
         for (std::uint64_t r = 0; r < stored; ++r) ASSERT_TRUE(done.contains(r)) << "passed " << r;
       }
       if (!unwritten.empty() && below(3) > 0) {
