@@ -35,6 +35,8 @@ struct Door {
   SingleNode node;
   CallRegistry calls;
   TaskGroup tasks;
+  EventLog& group_state;  ///< where persistent subscriptions keep what must outlive the process
+  std::string group_prefix;
 };
 
 grpc::ServerReadReactor<streams::AppendReq>* start_append(Door& door, grpc::CallbackServerContext* context,
@@ -42,6 +44,8 @@ grpc::ServerReadReactor<streams::AppendReq>* start_append(Door& door, grpc::Call
 grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(Door& door);
 grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>* start_read(Door& door,
                                                                          grpc::CallbackServerContext* context);
+
+std::unique_ptr<grpc::Service> make_persistent_subscriptions(Door& door);
 
 /// Everything that the door offers. `door` outlives it.
 std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door);

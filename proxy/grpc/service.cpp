@@ -59,6 +59,7 @@ class DiscoveryService final : public MethodTable {
 std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door) {
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(std::make_unique<StreamsService>(door));
+  services.push_back(make_persistent_subscriptions(door));
   services.push_back(std::make_unique<DiscoveryService>(door));
   return services;
 }
