@@ -83,8 +83,10 @@ class Service {
   Result<Done> start_grpc(const GrpcConfig& grpc) {
     const Endpoint advertise = grpc.advertise.value_or(Endpoint{});
     workers_ = std::make_unique<Workers>(grpc_threads);
+    // PostgreSQL has no place for the state of persistent subscriptions. System streams: nobody mirrors or checks them.
     auto server = EventStoreServer::start(engine_.log(), workers_->executor(),
-                                          {grpc.listen.host, grpc.listen.port, advertise.host, advertise.port});
+                                          {grpc.listen.host, grpc.listen.port, advertise.host, advertise.port,
+                                           stores_.eventstore.get(), "$twinstream-"});
     if (!server) return server.failure();
     grpc_server_ = std::move(*server);
     return Done{};

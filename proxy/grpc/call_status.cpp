@@ -67,6 +67,14 @@ CallStatus wrong_expected_version(std::string_view stream, ExpectedRevision expe
   return status;
 }
 
+CallStatus group_exception(StatusCode code, std::string exception, std::string message, std::string_view source,
+                           std::string_view group, std::string_view reason) {
+  auto status = stream_exception(code, std::move(exception), std::move(message), source);
+  status.trailers.emplace_back("group-name", trailer_text(group));
+  if (!reason.empty()) status.trailers.emplace_back("reason", trailer_text(reason));
+  return status;
+}
+
 CallStatus from_failure(const Failure& failure, std::string_view stream) {
   switch (failure.code) {
     case FailureCode::stream_deleted: return stream_deleted(stream);

@@ -47,6 +47,9 @@ CallStatus stream_deleted(std::string_view stream);
 CallStatus append_too_large(std::size_t limit);
 CallStatus missing_metadata_property(std::string_view property);
 CallStatus wrong_expected_version(std::string_view stream, ExpectedRevision expected, const Failure& failure);
+/// What the persistent subscriptions say of a group; `reason` becomes a trailer where it is not empty.
+CallStatus group_exception(StatusCode code, std::string exception, std::string message, std::string_view source,
+                           std::string_view group, std::string_view reason = {});
 /// Any failure of the log but wrong_expected_revision.
 CallStatus from_failure(const Failure& failure, std::string_view stream);
 

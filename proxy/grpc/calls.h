@@ -37,6 +37,8 @@ struct Door {
   SingleNode node;
   CallRegistry calls;
   TaskGroup tasks;
+  EventLog& group_state;  ///< where persistent subscriptions keep what must outlive the process
+  std::string group_prefix;
 };
 
 grpc::ServerReadReactor<streams::AppendReq>* start_append(Door& door, grpc::CallbackServerContext* context,
@@ -47,6 +49,7 @@ grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>* start_read(Door& d
 
 grpc::ServerReadReactor<v2::AppendRequest>* start_append_session(Door& door, grpc::CallbackServerContext* context,
                                                                  v2::AppendSessionResponse* response);
+std::unique_ptr<grpc::Service> make_persistent_subscriptions(Door& door);
 
 /// Everything that the door offers. `door` outlives it.
 std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door);

@@ -27,6 +27,11 @@ void fill_supported_methods(event_store::client::server_features::SupportedMetho
   add(streams, "tombstone", {});
   add("kurrentdb.protocol.v2.streams.streamsservice", "appendsession", {});
   add("kurrentdb.protocol.v2.streams.streamsservice", "appendrecords", {});
+  constexpr const char* groups = "event_store.client.persistent_subscriptions.persistentsubscriptions";
+  for (const char* method : {"create", "update", "delete", "read", "getinfo", "replayparked", "truncateparked", "list",
+                             "restartsubsystem"}) {
+    add(groups, method, {"stream", "all"});
+  }
   add("event_store.client.gossip.gossip", "read", {});
   add("event_store.client.server_features.serverfeatures", "getsupportedmethods", {});
   methods.set_event_store_server_version(server_version);

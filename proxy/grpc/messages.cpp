@@ -13,22 +13,6 @@ void write_big_endian(std::uint64_t value, std::uint8_t* bytes) {
   for (int i = 7; i >= 0; --i, value >>= 8) bytes[i] = static_cast<std::uint8_t>(value);
 }
 
-void fill(wire::streams::ReadResp::ReadEvent::RecordedEvent& message, RecordedEvent&& recorded, bool string_ids) {
-  set_uuid(*message.mutable_id(), recorded.event.id, string_ids);
-  message.mutable_stream_identifier()->set_stream_name(std::move(recorded.stream));
-  message.set_stream_revision(recorded.revision);
-  const bool known = recorded.position != Position::start();
-  message.set_prepare_position(known ? recorded.position.prepare : wire_minus_one);
-  message.set_commit_position(known ? recorded.position.commit : wire_minus_one);
-  auto& metadata = *message.mutable_metadata();
-  metadata["type"] = std::move(recorded.event.type);
-  metadata["created"] = std::to_string(to_ticks(recorded.event.created.value_or(Timestamp{})));
-  metadata["content-type"] =
-      recorded.event.content_type == ContentType::json ? "application/json" : "application/octet-stream";
-  message.set_custom_metadata(std::move(recorded.event.metadata));
-  message.set_data(std::move(recorded.event.data));
-}
-
 }  // namespace
 
 std::optional<EventId> parse_uuid(const wire::UUID& uuid) {
@@ -84,8 +68,8 @@ wire::streams::ReadResp to_response(std::optional<RecordedEvent> event, std::opt
   } else {
     message.set_commit_position(position.commit);
   }
-  if (event) fill(*message.mutable_event(), std::move(*event), string_ids);
-  if (link) fill(*message.mutable_link(), std::move(*link), string_ids);
+  if (event) fill_recorded(*message.mutable_event(), std::move(*event), string_ids);
+  if (link) fill_recorded(*message.mutable_link(), std::move(*link), string_ids);
   return response;
 }
 

@@ -73,6 +73,24 @@ inline bool exceeds(std::size_t data_bytes, const EventLog& log) { return data_b
 /// Whether a log that refused this did so for its size. Logs may count more than the data.
 bool is_too_large(const AppendRequest& request, const EventLog& log);
 
+/// For the RecordedEvent messages of Streams and of PersistentSubscriptions, which are alike.
+template <class Message>
+void fill_recorded(Message& message, RecordedEvent recorded, bool string_ids) {
+  set_uuid(*message.mutable_id(), recorded.event.id, string_ids);
+  message.mutable_stream_identifier()->set_stream_name(std::move(recorded.stream));
+  message.set_stream_revision(recorded.revision);
+  const bool known = recorded.position != Position::start();
+  message.set_prepare_position(known ? recorded.position.prepare : wire_minus_one);
+  message.set_commit_position(known ? recorded.position.commit : wire_minus_one);
+  auto& metadata = *message.mutable_metadata();
+  metadata["type"] = std::move(recorded.event.type);
+  metadata["created"] = std::to_string(to_ticks(recorded.event.created.value_or(Timestamp{})));
+  metadata["content-type"] =
+      recorded.event.content_type == ContentType::json ? "application/json" : "application/octet-stream";
+  message.set_custom_metadata(std::move(recorded.event.metadata));
+  message.set_data(std::move(recorded.event.data));
+}
+
 /// `link` is the event that stood in the stream read, `event` what it points to; one of both is given.
 wire::streams::ReadResp to_response(std::optional<RecordedEvent> event, std::optional<RecordedEvent> link,
                                     bool string_ids);

@@ -60,7 +60,14 @@ void configure(grpc::ServerBuilder& builder) {
 
 class Server final : public EventStoreServer {
  public:
-  Server(EventLog& log, boost::asio::any_io_executor executor) : door_{log, std::move(executor), {}, {}, {}} {}
+  Server(EventLog& log, boost::asio::any_io_executor executor, const EventStoreServerOptions& options)
+      : door_{log,
+              std::move(executor),
+              {},
+              {},
+              {},
+              options.group_state ? *options.group_state : log,
+              options.group_prefix} {}
   ~Server() override { shutdown(std::chrono::milliseconds(0)); }
 
   std::optional<Failure> listen(const EventStoreServerOptions& options) {
@@ -105,7 +112,7 @@ class Server final : public EventStoreServer {
 
 Result<std::unique_ptr<EventStoreServer>> EventStoreServer::start(EventLog& log, boost::asio::any_io_executor executor,
                                                                   EventStoreServerOptions options) {
-  auto server = std::make_unique<Server>(log, std::move(executor));
+  auto server = std::make_unique<Server>(log, std::move(executor), options);
   if (auto failure = server->listen(options)) return std::move(*failure);
   return std::unique_ptr<EventStoreServer>(std::move(server));
 }

@@ -17,10 +17,14 @@ struct EventStoreServerOptions {
   /// What gossip tells clients to connect to; empty and 0: the address that is listened on.
   std::string advertise_host;
   std::uint16_t advertise_port = 0;
+  /// Where persistent subscriptions keep their state, in streams whose names begin with `group_prefix`; null: in the
+  /// log itself. It must outlive the server.
+  EventLog* group_state = nullptr;
+  std::string group_prefix{};
 };
 
-/// The front door that speaks EventStore's gRPC protocol (services Streams, ServerFeatures and Gossip) as one node that
-/// is its own leader, over any event log. Cleartext HTTP/2.
+/// The front door that speaks EventStore's gRPC protocol (services Streams, PersistentSubscriptions, ServerFeatures and
+/// Gossip) as one node that is its own leader, over any event log. Cleartext HTTP/2.
 class EventStoreServer {
  public:
   /// Listens at once. `log` must outlive the server, and `executor`, on which the calls are worked off, must be running

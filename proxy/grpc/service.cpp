@@ -77,6 +77,7 @@ std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door) {
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(std::make_unique<StreamsService>(door));
   services.push_back(std::make_unique<StreamsV2Service>(door));
+  services.push_back(make_persistent_subscriptions(door));
   services.push_back(std::make_unique<DiscoveryService>(door));
   return services;
 }

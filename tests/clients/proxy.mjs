@@ -40,6 +40,7 @@ export const proxy = {
   name: "gRPC door of the proxy",
   holdsMetadata: false, // PostgreSQL has no place for it
   ordersDeletions: false,
+  showsParked: false, // its groups live in streams of their own in EventStore
   async start() {
     const directory = await temporaryDirectory();
     await chmod(directory, 0o755); // PostgreSQL runs as another user when this is root

@@ -13,6 +13,7 @@ export const embedded = {
   name: "embedded server",
   holdsMetadata: true,
   ordersDeletions: true,
+  showsParked: true,
   async start() {
     const directory = await temporaryDirectory();
     const port = await freePort();

@@ -10,12 +10,24 @@ import { deletions } from "./subjects/deletions.mjs";
 import { errors } from "./subjects/errors.mjs";
 import { metadata } from "./subjects/metadata.mjs";
 import { multiStream } from "./subjects/multi_stream.mjs";
+import { persistentSubscriptions } from "./subjects/persistent_subscriptions.mjs";
 import { reads } from "./subjects/reads.mjs";
 import { reconnection } from "./subjects/reconnection.mjs";
 import { subscriptions } from "./subjects/subscriptions.mjs";
 import { wholeLog } from "./subjects/whole_log.mjs";
 
-const subjects = { appends, reads, wholeLog, subscriptions, deletions, metadata, multiStream, errors, reconnection };
+const subjects = {
+  appends,
+  reads,
+  wholeLog,
+  subscriptions,
+  persistentSubscriptions,
+  deletions,
+  metadata,
+  multiStream,
+  errors,
+  reconnection,
+};
 
 export function clientSuite(name, library, dialect) {
   for (const kind of [embedded, proxy]) {
