@@ -173,13 +173,12 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     if (idle) write_next(lock);
   }
 
-  /// Gives up the lock: gRPC may call back from inside. What is followed by another may be held back to be sent with it.
+  /// Gives up the lock: gRPC may call back from inside. Without a buffer hint: gRPC can hold such an answer back, and its
+  /// completion with it, until other traffic, and a sender whose window is full sends none.
   void write_next(std::unique_lock<std::mutex>& lock) {
     const auto& answer = answers_.front();
-    grpc::WriteOptions options;
-    if (answers_.size() > 1) options.set_buffer_hint();
     lock.unlock();
-    StartWrite(&answer, options);
+    StartWrite(&answer);
   }
 
   void read_on() {

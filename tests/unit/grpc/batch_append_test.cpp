@@ -73,6 +73,24 @@ TEST_F(DoorBatchAppend, a_half_closed_call_ends_after_its_last_answer) {
   EXPECT_EQ(contract::run(log_->head("s"))->revision, 499u);
 }
 
+// A sender with a full window sends nothing more until it has answers: none may be held back for company.
+TEST_F(DoorBatchAppend, a_full_window_is_answered_without_further_requests) {
+  for (int round = 0; round < 20; ++round) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+    const auto call = stub_->BatchAppend(&context);
+    for (int window = 0; window < 5; ++window) {
+      for (int i = 0; i < 64; ++i) {
+        ASSERT_TRUE(call->Write(opening(EventId::random(), "s-" + std::to_string(i), 2, true)));
+      }
+      streams::BatchAppendResp answer;
+      for (int i = 0; i < 64; ++i) ASSERT_TRUE(call->Read(&answer)) << "round " << round << ", answer " << i;
+    }
+    call->WritesDone();
+    EXPECT_TRUE(call->Finish().ok());
+  }
+}
+
 TEST_F(DoorBatchAppend, more_appends_than_may_be_under_way_are_all_answered) {
   constexpr int count = 6'000;
   std::thread sender([&] {
