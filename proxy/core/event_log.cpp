@@ -71,7 +71,8 @@ Awaitable<Result<std::vector<Appended>>> EventLog::append_together(std::vector<A
                                                                    std::vector<StreamCheck> checks) {
   if (auto refusal = refuses_together(requests)) co_return *refusal;
   if (requests.size() > 1 || !checks.empty()) {
-    co_return Failure{FailureCode::rejected, traits().name + " cannot append to several streams at once", {}};
+    const std::string what = checks.empty() ? "append to several streams at once" : "append with checks on streams";
+    co_return Failure{FailureCode::rejected, traits().name + " cannot " + what, {}};
   }
   auto appended = co_await append(std::move(requests.front()));
   if (!appended) {

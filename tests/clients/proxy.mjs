@@ -1,4 +1,4 @@
-// The proxy's gRPC door: `twinstream serve` in phase dual-write over a PostgreSQL of its own and a sink.
+// The proxy's gRPC door: `twinstream serve` over a PostgreSQL of its own and a sink, in the phase that is asked for.
 import assert from "node:assert/strict";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,14 +9,14 @@ import { startSink } from "./sink.mjs";
 
 const privatePostgres = join(root, "deploy/private-postgres.sh");
 
-const configuration = ({ admin, grpc, postgres, eventstore }) => `
+const configuration = ({ admin, grpc, postgres, eventstore, phase }) => `
 listen: {address: "127.0.0.1:0"}
 admin: {address: "127.0.0.1:${admin}"}
 grpc: {listen: "127.0.0.1:${grpc}"}
 postgres: {url: "${postgres}"}
 eventstore: {url: "${eventstore}"}
 categories:
-  "*": {phase: dual-write}
+  "*": {phase: ${phase}}
 `;
 
 async function waitForStatus(admin, condition) {
@@ -27,7 +27,7 @@ async function waitForStatus(admin, condition) {
   }
 }
 
-const inDualWrite = ({ categories }) => categories.every(({ phase }) => phase === "dual-write");
+const inPhase = (wanted) => ({ categories }) => categories.every(({ phase }) => phase === wanted);
 
 async function must(command, args) {
   const { status, output, errors } = await run(command, args);
@@ -36,11 +36,12 @@ async function must(command, args) {
 }
 
 /// As one of the servers that the suite runs against.
-export const proxy = {
-  name: "gRPC door of the proxy",
+const proxyIn = (phase, ordersDeletions) => ({
+  name: `gRPC door of the proxy in ${phase}`,
   holdsMetadata: false, // PostgreSQL has no place for it
-  ordersDeletions: false,
   showsParked: false, // its groups live in streams of their own in EventStore
+  checksStreams: phase !== "retire", // the EventStore client of the proxy takes none
+  ordersDeletions, // whether the store that decides has a position for a deletion
   async start() {
     const directory = await temporaryDirectory();
     await chmod(directory, 0o755); // PostgreSQL runs as another user when this is root
@@ -49,12 +50,12 @@ export const proxy = {
     const sink = await startSink(join(directory, "sink"));
     const [admin, grpc] = [await freePort(), await freePort()];
     const file = join(directory, "twinstream.yaml");
-    await writeFile(file, configuration({ admin, grpc, postgres, eventstore: sink.url }), { mode: 0o600 });
+    await writeFile(file, configuration({ admin, grpc, postgres, eventstore: sink.url, phase }), { mode: 0o600 });
     await must(binary, ["init", "--config", file]);
 
     const startServe = () => startServer(["serve", "--config", file], /gRPC on (\S+)/);
     let serve = await startServe();
-    await waitForStatus(admin, inDualWrite);
+    await waitForStatus(admin, inPhase(phase));
     return {
       url: `esdb://${serve.match[1]}?tls=false`,
       async restart() {
@@ -76,4 +77,9 @@ export const proxy = {
       },
     };
   },
-};
+});
+
+/// PostgreSQL decides.
+export const proxyInDualWrite = proxyIn("dual-write", false);
+/// EventStore decides, and PostgreSQL follows.
+export const proxyInRetire = proxyIn("retire", true);

@@ -14,6 +14,7 @@ export const embedded = {
   holdsMetadata: true,
   ordersDeletions: true,
   showsParked: true,
+  checksStreams: true,
   async start() {
     const directory = await temporaryDirectory();
     const port = await freePort();

@@ -1,9 +1,9 @@
-// What both official clients must be able to do, against both servers. They differ in a few names only, which `dialect`
+// What both official clients must be able to do, against every server. They differ in a few names only, which `dialect`
 // hides. A subject is a function that registers its cases; every subject gets the same context.
 import { after, before, describe } from "node:test";
 
 import { makeContext } from "./context.mjs";
-import { proxy } from "./proxy.mjs";
+import { proxyInDualWrite, proxyInRetire } from "./proxy.mjs";
 import { embedded } from "./sink.mjs";
 import { appends } from "./subjects/appends.mjs";
 import { deletions } from "./subjects/deletions.mjs";
@@ -30,7 +30,7 @@ const subjects = {
 };
 
 export function clientSuite(name, library, dialect) {
-  for (const kind of [embedded, proxy]) {
+  for (const kind of [embedded, proxyInDualWrite, proxyInRetire]) {
     describe(`${name}, ${kind.name}`, () => {
       const t = makeContext(library, dialect, kind);
       before(async () => {

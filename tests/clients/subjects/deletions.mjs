@@ -8,7 +8,7 @@ export function deletions(t) {
   const { library, dialect, append, fresh, number, numbers, read, refusal, take } = t;
   const { ANY, BACKWARDS, END, NO_STREAM, STREAM_EXISTS } = library;
   const expecting = (expectedRevision) => ({ expectedRevision });
-  /// A deletion has no place in PostgreSQL's order, so the proxy has no position for it.
+  /// A deletion has no place in the order of PostgreSQL, so there is no position for it.
   const isPositionOfDeletion = (position) => (t.kind.ordersDeletions ? position.commit > 0n : position === undefined);
 
   test("a deleted stream is not found and continues its numbers when it is written again", async () => {
