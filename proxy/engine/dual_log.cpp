@@ -140,6 +140,7 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
   // A log that stamps its own time is read back by the mirror; otherwise what was written is known here.
   const bool known = mirror != nullptr && authority.traits().keeps_created;
   const AppendRequest written = known ? request : AppendRequest{request.stream, {}, {}};
+  const std::size_t count = request.events.size();
   auto appended = co_await authority.append(std::move(request));
   if (!appended) {
     count_failure(authority, appended.failure());
@@ -155,7 +156,7 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
     }
     co_return appended;
   }
-  note_written(category, authority, written);
+  note_written(category, authority, written.stream, count);
   if (mirror != nullptr) {
     appended->mirror = co_await mirror_written(category, *mirror, written.stream, *appended->revision,
                                                known ? recorded(written, *appended, stored) : std::vector<RecordedEvent>{});
@@ -168,12 +169,12 @@ void DualLog::count_failure(const EventLog& authority, const Failure& failure) {
                  {{"store", authority.traits().name}, {"code", to_string(failure.code)}});
 }
 
-void DualLog::note_written(Category& category, const EventLog& authority, const AppendRequest& written) {
-  category.written += written.events.size();
+void DualLog::note_written(Category& category, const EventLog& authority, std::string_view stream, std::size_t events) {
+  category.written += events;
   metrics_.count("twinstream_events_written_total",
                  {{"category", category.config.name}, {"authority", authority.traits().name}},
-                 static_cast<double>(written.events.size()));
-  if (!is_system_stream(written.stream)) category.note_touched(written.stream);
+                 static_cast<double>(events));
+  if (!is_system_stream(stream)) category.note_touched(stream);
 }
 
 /// A time that the writer gives is kept, also by a log that stamps its own.
@@ -263,7 +264,7 @@ Awaitable<void> DualLog::mirror_together(std::vector<AppendRequest> written, std
     EventLog& authority = stores_.authority(category);
     Mirror* mirror = stores_.mirror(category);
     const bool fresh = appended[i].revision && !appended[i].duplicate;
-    if (fresh) note_written(category, authority, written[i]);
+    if (fresh) note_written(category, authority, written[i].stream, written[i].events.size());
     if (mirror != nullptr && appended[i].revision) {
       const bool known = fresh && authority.traits().keeps_created;
       mirror->carry(written[i].stream, *appended[i].revision,

@@ -84,7 +84,7 @@ class DualLog final : public EventLog {
   Awaitable<Result<std::vector<Category::Permit>>> admit_together(const std::vector<AppendRequest>& requests,
                                                                    const std::vector<StreamCheck>& checks);
   void count_failure(const EventLog& authority, const Failure& failure);
-  void note_written(Category& category, const EventLog& authority, const AppendRequest& written);
+  void note_written(Category& category, const EventLog& authority, std::string_view stream, std::size_t events);
   void set_times(const Category& category, const EventLog& authority, AppendRequest& request) const;
   static bool waits_for_mirror(const Category& category);
   Awaitable<MirrorState> mirror_written(Category& category, Mirror& mirror, std::string stream,

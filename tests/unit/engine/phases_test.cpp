@@ -46,6 +46,7 @@ TEST_F(PhasesTest, WalksFromObserveToRetireAndBackUnderTheSameStreams) {
   auto appended = run(engine->log().append(one("contact-1", event())));
   ASSERT_TRUE(appended.ok());
   EXPECT_EQ(ids(eventstore, "contact-1").size(), 4u);
+  EXPECT_EQ(engine->status().categories.front().written, 1u);
   EXPECT_TRUE(eventually([&] { return ids(postgres, "contact-1").size() == 4; }));
 
   wish(category("contact", Phase::observe));
