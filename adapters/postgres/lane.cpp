@@ -63,11 +63,11 @@ void Lane::append(AppendRequest request, Completion<Result<Appended>> done) {
 
 void Lane::serve() {
   std::size_t expected = 1;
-  SteadyClock::time_point until{};
+  SteadyClock::duration last{};
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    gather(lock, expected, until);
+    gather(lock, expected, SteadyClock::now() + last / 4);
     if (queue_.empty()) return;  // stopping, and everybody was answered
     auto batch = take_batch();
     const std::size_t committed = batch.size();
@@ -77,7 +77,7 @@ void Lane::serve() {
     const auto end = SteadyClock::now();
     lock.lock();
     expected = std::min(committed + queue_.size(), config_.batch_limit);
-    until = end + (end - start) / 8;
+    last = end - start;
   }
 }
 

@@ -261,12 +261,12 @@ void Mirror::start(Stream& stream) {
 }
 
 /// Streams start in bursts, as group commit does: one wake-up of every thread and one commit at the follower then serve
-/// many streams, and one append several events of a stream. A burst waits for half of the one before, and, unless
+/// many streams, and one append several events of a stream. A burst waits for most of the one before, and, unless
 /// somebody is in a hurry, for `gathering` since that one began. Slow streams do not hold the others up for longer.
 void Mirror::start_waiting() {
   if (waiting_.empty() || running_ >= limits_.concurrency || burst_posted_) return;
   const auto age = clock_.monotonic() - burst_began_;
-  if (running_ <= burst_ / 2 && (hurried_ || age >= gathering)) {
+  if (running_ <= burst_ / 8 && (hurried_ || age >= gathering)) {
     // Not at once: what the authority committed together is offered one by one.
     burst_posted_ = true;
     boost::asio::post(executor_, [this] {
