@@ -21,7 +21,7 @@ constexpr unsigned walks = 24;
 
 struct Settings {
   std::uint64_t seed = std::random_device()();
-  std::uint64_t operations = 120'000;
+  std::uint64_t operations = 100'800;
   std::optional<std::uint64_t> walk;
 };
 

@@ -137,7 +137,7 @@ Walk::Request Walk::pick_request() {
   request.stream = pick_stream();
   request.expected = pick_expectation(request.stream);
   // Some are long, so that reads go over several of the server's pages.
-  const std::uint64_t count = chance(5) ? 0 : chance(60) ? 1 : chance(3) ? 50 + below(100) : 2 + below(5);
+  const std::uint64_t count = chance(5) ? 0 : chance(60) ? 1 : chance(1) ? 50 + below(100) : 2 + below(5);
   for (std::uint64_t i = 0; i < count; ++i) request.events.push_back(new_event());
   if (count > 1 && chance(4)) request.events[1].id = request.events[0].id;
   if (count == 0) return request;
