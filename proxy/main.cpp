@@ -8,6 +8,7 @@ namespace {
 using twinstream::BackfillCommand;
 using twinstream::CheckCommand;
 using twinstream::SinkCommand;
+using twinstream::SinkUserCommand;
 
 /// The options of every subcommand and what to run for the one that was chosen.
 struct Commands {
@@ -80,8 +81,33 @@ struct Commands {
     command->add_option("--advertise", sink.advertise, "host:port that gossip tells clients to connect to");
     command->add_option("--max-append-size", sink.max_append_size, "Most data of one append, e.g. 1048576 or 4MiB")
         ->transform(CLI::AsSizeValue(false));
-    command->add_flag("--insecure", sink.insecure, "Allow an address that other machines can reach");
-    command->callback([this] { run = [this] { return twinstream::run_sink(sink); }; });
+    command->add_flag("--insecure", sink.insecure, "Allow an address that other machines can reach without TLS");
+    auto* cert = command->add_option("--tls-cert", sink.tls_cert, "Certificate of the server (PEM); turns TLS on");
+    auto* key = command->add_option("--tls-key", sink.tls_key, "Its private key (PEM)")->needs(cert);
+    cert->needs(key);
+    command->add_option("--tls-ca", sink.tls_ca, "Demand client certificates of this authority (PEM)")->needs(cert);
+    command->add_option("--users", sink.users, "File of the users: calls need a name and a password, and the rights")
+        ->needs(cert);
+    command->callback([this] {
+      if (!run) run = [this] { return twinstream::run_sink(sink); };
+    });
+    add_sink_user(*command);
+    auto* verify = command->add_subcommand("verify", "Check a store at rest: 0 whole, 1 damaged, 2 could not check");
+    verify->fallthrough();
+    verify->callback([this] { run = [this] { return twinstream::run_sink_verify(sink); }; });
+    auto* scavenge = command->add_subcommand("scavenge", "Remove deleted and expired events from a store at rest");
+    scavenge->fallthrough();
+    scavenge->callback([this] { run = [this] { return twinstream::run_sink_scavenge(sink); }; });
+  }
+
+  void add_sink_user(CLI::App& sink_command) {
+    auto* command = sink_command.add_subcommand("user", "Make a user or set its password, read from standard input");
+    command->fallthrough();
+    command->add_option("NAME", sink_user.name, "Login name")->required();
+    command->add_option("--full-name", sink_user.full_name, "Name for people");
+    command->add_option("--groups", sink_user.groups, "Groups such as $admins,$ops")->delimiter(',');
+    command->add_option("--users", sink.users, "File of the users, instead of users.json in the data directory");
+    command->callback([this] { run = [this] { return twinstream::run_sink_user(sink, sink_user); }; });
   }
 
   void add_config(CLI::App& app) {
@@ -101,6 +127,7 @@ struct Commands {
   CheckCommand check;
   BackfillCommand backfill;
   SinkCommand sink;
+  SinkUserCommand sink_user;
 };
 
 }  // namespace

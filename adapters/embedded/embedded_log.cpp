@@ -57,7 +57,8 @@ EmbeddedLog::EmbeddedLog(std::unique_ptr<DirectoryLock> lock, const std::string&
               .max_append_bytes = options.max_append_bytes},
       lock_(std::move(lock)),
       commits_(std::make_shared<CommitWatch>()),
-      writer_(std::make_unique<WriterThread>(database, commits_, options.queue_limit, options.queue_bytes)),
+      writer_(std::make_unique<WriterThread>(database, commits_, options.queue_limit, options.queue_bytes,
+                                             options.may_be_repeated)),
       readers_(std::make_unique<ReaderPool>(database, options.readers, options.queue_limit)) {}
 
 /// Readers first: the writer's connection is then the last one and folds the write-ahead log into the file.
@@ -162,6 +163,11 @@ Awaitable<Result<Deleted>> EmbeddedLog::tombstone(std::string stream, ExpectedRe
 Awaitable<Result<Done>> EmbeddedLog::restore(std::string stream) {
   auto work = [stream](StreamWriter& writer) { return writer.restore(stream); };
   co_return co_await submit<Done>(writer_->queue(), stream.size(), std::move(work));
+}
+
+Awaitable<Result<ScavengeSlice>> EmbeddedLog::scavenge(std::uint64_t from) {
+  co_return co_await submit<ScavengeSlice>(
+      writer_->queue(), 0, [from](StreamWriter& writer) -> Result<ScavengeSlice> { return writer.scavenge(from); });
 }
 
 std::unique_ptr<Subscription> EmbeddedLog::subscribe_all(Position after) {

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "proxy/core/event_log.h"
+#include "proxy/core/maintenance.h"
 
 namespace twinstream {
 
@@ -23,6 +25,7 @@ struct EmbeddedLogOptions {
   std::size_t max_append_bytes = 1024 * 1024;
   unsigned readers = 2;                  ///< reading connections, each on a thread of its own
   std::size_t queue_limit = 10'000;      ///< appends and deletions that wait; the same again for reads
+  std::chrono::seconds may_be_repeated{60};  ///< a scavenge keeps what is younger, see Scavenger
   std::size_t queue_bytes = 256u << 20;  ///< payload of the appends that wait
 };
 
@@ -31,7 +34,7 @@ struct EmbeddedLogOptions {
 /// when it is answered. A repeated append is recognised for ever by its exact expectation, and without one among the
 /// last 250,000 events (the last 100,000 when it was opened anew); EventStore's own memory is shorter and ends with the
 /// process.
-class EmbeddedLog final : public EventLog {
+class EmbeddedLog final : public EventLog, public Maintenance {
  public:
   /// What EventStore lets one record have: type, data, metadata and name together.
   static constexpr std::size_t max_event_bytes = 16 * 1024 * 1024 - 10'000;
@@ -57,6 +60,8 @@ class EmbeddedLog final : public EventLog {
   std::unique_ptr<Subscription> subscribe_all(Position after) override;
   std::unique_ptr<Subscription> subscribe_stream(std::string stream, std::optional<std::uint64_t> after) override;
   Awaitable<Result<std::string>> ping() override;
+  /// A slice is one job of the writer, committed together with the appends around it.
+  Awaitable<Result<ScavengeSlice>> scavenge(std::uint64_t from) override;
 
  private:
   EmbeddedLog(std::unique_ptr<embedded::DirectoryLock> lock, const std::string& database,

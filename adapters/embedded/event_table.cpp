@@ -6,7 +6,7 @@
 namespace twinstream::embedded {
 namespace {
 
-constexpr std::int64_t schema_version = 1;
+constexpr std::int64_t schema_version = 2;
 constexpr std::size_t page_bytes = 4 * 1024 * 1024;
 
 // Stream names and types are bytes to SQLite: what a client sent comes back unchanged, NUL included.
@@ -23,7 +23,15 @@ constexpr const char* schema = R"sql(
     metadata BLOB NOT NULL,
     data BLOB NOT NULL);
   CREATE UNIQUE INDEX events_by_revision ON events (stream, revision);
-  PRAGMA user_version = 1;
+)sql";
+
+// What a scavenge has removed, so that it can be told from what was lost.
+constexpr const char* scavenge_schema = R"sql(
+  CREATE TABLE scavenged (
+    stream INTEGER PRIMARY KEY,
+    below INTEGER NOT NULL,
+    removed INTEGER NOT NULL);
+  PRAGMA user_version = 2;
 )sql";
 
 /// The columns of to_event come first, in its order.
@@ -79,12 +87,13 @@ bool add(std::vector<RecordedEvent>& page, std::size_t& bytes, RecordedEvent eve
 void prepare_schema(Database& database) {
   const auto version = database.query_integer("PRAGMA user_version");
   if (version == schema_version) return;
-  if (version != 0) {
+  if (version < 0 || version > schema_version) {
     throw SqlError("the data has schema version " + std::to_string(version) + ", this program knows version " +
                    std::to_string(schema_version) + ": use the program that wrote it");
   }
   database.execute("BEGIN IMMEDIATE");
-  database.execute(schema);
+  if (version == 0) database.execute(schema);
+  database.execute(scavenge_schema);
   database.execute("COMMIT");
 }
 
@@ -92,6 +101,8 @@ EventTable::EventTable(Database& database)
     : find_stream_(database, "SELECT key FROM streams WHERE name = ?1"),
       create_stream_(database, "INSERT INTO streams (name) VALUES (?1) RETURNING key"),
       last_revision_(database, "SELECT max(revision) FROM events WHERE stream = ?1 AND revision <= ?2"),
+      first_revision_(database, "SELECT min(revision) FROM events WHERE stream = ?1 AND revision >= ?2"),
+      first_position_(database, "SELECT min(position) FROM events"),
       last_position_(database, "SELECT max(position) FROM events"),
       created_at_position_(database, "SELECT created FROM events WHERE position = ?1"),
       created_at_(database, "SELECT created FROM events WHERE stream = ?1 AND revision = ?2"),
@@ -120,6 +131,12 @@ std::optional<StreamKey> EventTable::find_stream(std::string_view stream) {
 
 std::optional<std::uint64_t> EventTable::last_revision(StreamKey stream, std::uint64_t at_most) {
   Query query(last_revision_, stream, at_most);
+  if (!query.next() || query.is_null(0)) return std::nullopt;
+  return static_cast<std::uint64_t>(query.integer(0));
+}
+
+std::optional<std::uint64_t> EventTable::first_revision(StreamKey stream, std::uint64_t at_least) {
+  Query query(first_revision_, stream, at_least);
   if (!query.next() || query.is_null(0)) return std::nullopt;
   return static_cast<std::uint64_t>(query.integer(0));
 }
@@ -168,6 +185,11 @@ void EventTable::insert(std::uint64_t position, StreamKey stream, std::uint64_t 
   Query(insert_, position, stream, revision, as_bytes(event.id), micros, json, std::string_view(event.type),
         std::string_view(event.metadata), std::string_view(event.data))
       .run();
+}
+
+std::uint64_t EventTable::first_position() {
+  Query query(first_position_);
+  return query.next() ? static_cast<std::uint64_t>(query.integer(0)) : 0;
 }
 
 std::uint64_t EventTable::last_position() {

@@ -15,7 +15,8 @@ namespace twinstream::embedded {
 
 using StreamKey = std::int64_t;
 
-/// Creates the tables, or refuses a file of another schema version. Only the writer calls it.
+/// Creates the tables or those that an older version did not have, and refuses the file of a newer one. Only the writer
+/// calls it.
 void prepare_schema(Database& database);
 
 /// What an expectation and a reader need to know about a stream. Derived from the events alone.
@@ -47,6 +48,9 @@ class EventTable {
   StreamKey create_stream(std::string_view stream);
   void insert(std::uint64_t position, StreamKey stream, std::uint64_t revision, const Event& event, Timestamp created);
 
+  /// The first revision that is there, from this one on: a scavenge takes those at the beginning.
+  std::optional<std::uint64_t> first_revision(StreamKey stream, std::uint64_t at_least);
+  std::uint64_t first_position();
   std::uint64_t last_position();
   std::optional<Timestamp> created_at_position(std::uint64_t position);
   Timestamp created_at(StreamKey stream, std::uint64_t revision);
@@ -67,6 +71,8 @@ class EventTable {
   Statement find_stream_;
   Statement create_stream_;
   Statement last_revision_;
+  Statement first_revision_;
+  Statement first_position_;
   Statement last_position_;
   Statement created_at_position_;
   Statement created_at_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "adapters/embedded/visibility.h"
+
 namespace twinstream::embedded {
 namespace {
 
@@ -50,36 +52,9 @@ Head Reader::head_of(const StreamState& state) {
   } else if (!state.last) {
     head.state = Head::State::none;
   } else {
-    head.first_visible = first_visible(state);
+    head.first_visible = first_visible(table_, state);
   }
   return head;
-}
-
-std::uint64_t Reader::first_visible(const StreamState& state) {
-  const StreamMetadata& metadata = state.metadata;
-  std::uint64_t first = metadata.truncate_before;
-  if (metadata.max_count && *metadata.max_count <= *state.last) {
-    first = std::max(first, *state.last - *metadata.max_count + 1);
-  }
-  if (!metadata.max_age_seconds) return first;
-  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-  const auto since_epoch = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.time_since_epoch().count()));
-  if (*metadata.max_age_seconds > since_epoch / 1'000'000) return first;
-  return first_younger_than(state, now - std::chrono::seconds(*metadata.max_age_seconds), first);
-}
-
-/// By bisection: in a stream the times never go back. `next()` when all are older.
-std::uint64_t Reader::first_younger_than(const StreamState& state, Timestamp limit, std::uint64_t low) {
-  std::uint64_t high = std::max(low, state.next());
-  while (low < high) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    if (table_.created_at(*state.key, middle) < limit) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
 }
 
 Head Reader::head(const std::string& stream) {
@@ -106,8 +81,17 @@ Result<StreamPage> Reader::read_stream(const ReadStream& request) {
   }
   const std::size_t count = std::min(request.max_count, largest_page);
   page.events = table_.stream_page(request.stream, *state.key, request.direction, low, high, count);
-  page.end = page.events.size() == high - low + 1;
+  page.end = ends_with(page.events, request.direction, *state.key, low, high);
   return page;
+}
+
+/// Whether nothing follows the page between these revisions. There may be fewer events than revisions.
+bool Reader::ends_with(const std::vector<RecordedEvent>& events, Direction direction, StreamKey stream,
+                       std::uint64_t low, std::uint64_t high) {
+  if (events.size() == high - low + 1) return true;
+  if (events.empty()) return table_.first_revision(stream, low).value_or(tombstone_revision) > high;
+  const std::uint64_t reached = events.back().revision;
+  return direction == Direction::forwards ? reached == high : table_.first_revision(stream, low) == reached;
 }
 
 AllPage Reader::read_all(const ReadAll& request) {
@@ -120,11 +104,12 @@ AllPage Reader::read_all(const ReadAll& request) {
   if (forwards) {
     const std::uint64_t first = first_after(request.from);
     page.events = table_.all_page(request.direction, first, count);
-    page.end = first + page.events.size() > last;
+    page.end = first > last || (!page.events.empty() && page.events.back().position.commit == last);
   } else if (request.from.commit > 0) {
     const std::uint64_t first = std::min(request.from.commit - 1, last);
     page.events = table_.all_page(request.direction, first, count);
-    page.end = page.events.size() == first;
+    page.end = page.events.empty() ? first < table_.first_position() || first == 0
+                                   : page.events.back().position.commit == table_.first_position();
   } else {
     page.end = true;
   }
@@ -138,7 +123,7 @@ Reader::Delivery Reader::deliver(const std::string& stream, std::uint64_t from) 
   const std::uint64_t tip = table_.last_position();
   Delivery delivery{{}, {tip, tip}, true, state.tombstoned};
   if (!state.key || (state.metadata.soft_deleted() && !state.tombstoned)) return delivery;
-  const std::uint64_t low = std::max(from, state.last ? first_visible(state) : 0);
+  const std::uint64_t low = std::max(from, state.last ? first_visible(table_, state) : 0);
   if (low > tombstone_revision) return delivery;
   constexpr std::size_t page_size = 500;
   delivery.events = table_.stream_page(stream, *state.key, Direction::forwards, low, tombstone_revision, page_size);

@@ -28,8 +28,8 @@ class Reader {
 
  private:
   Head head_of(const StreamState& state);
-  std::uint64_t first_visible(const StreamState& state);
-  std::uint64_t first_younger_than(const StreamState& state, Timestamp limit, std::uint64_t low);
+  bool ends_with(const std::vector<RecordedEvent>& events, Direction direction, StreamKey stream, std::uint64_t low,
+                 std::uint64_t high);
 
   Database& database_;
   EventTable table_;

@@ -36,8 +36,12 @@ std::int64_t Database::query_integer(const char* sql) {
 
 bool Database::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
+std::uint64_t Database::changed_rows() const { return static_cast<std::uint64_t>(sqlite3_changes64(handle_)); }
+
 void Database::fail(const char* what) const {
-  throw SqlError(std::string(sqlite3_errmsg(handle_)) + " (at: " + std::string(what).substr(0, 60) + ")");
+  const int code = sqlite3_errcode(handle_) & 0xff;
+  const bool corrupt = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+  throw SqlError(std::string(sqlite3_errmsg(handle_)) + " (at: " + std::string(what).substr(0, 60) + ")", corrupt);
 }
 
 Statement::Statement(Database& database, const std::string& sql) : database_(database) {

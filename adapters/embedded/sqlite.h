@@ -12,7 +12,8 @@ namespace twinstream::embedded {
 
 /// Stays inside this folder: the threads that use a connection turn it into a Failure.
 struct SqlError : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit SqlError(const std::string& what, bool corrupt = false) : std::runtime_error(what), corrupt(corrupt) {}
+  bool corrupt;  ///< the file is damaged
 };
 
 /// One connection, used by one thread.
@@ -28,6 +29,8 @@ class Database {
   void execute(const char* sql);
   std::int64_t query_integer(const char* sql);
   bool in_transaction() const;
+  /// Rows of the last INSERT, UPDATE or DELETE.
+  std::uint64_t changed_rows() const;
   /// Length of the write-ahead log after the last commit. Nothing shortens it but the owner, by a checkpoint.
   int wal_pages() const { return wal_pages_; }
   sqlite3* handle() const { return handle_; }

@@ -30,7 +30,10 @@ Head checked_head(const StreamState& state) {
 
 }  // namespace
 
-StreamWriter::StreamWriter(Database& database) : table_(database), recent_ids_(remembered_ids) { forget(); }
+StreamWriter::StreamWriter(Database& database, std::chrono::seconds may_be_repeated)
+    : table_(database), scavenger_(database, may_be_repeated), recent_ids_(remembered_ids) {
+  forget();
+}
 
 void StreamWriter::forget() {
   states_.clear();
@@ -117,7 +120,10 @@ StreamWriter::Answer StreamWriter::repeated_at(std::uint64_t first, const Append
                                                const StreamState& state) {
   const auto stored = table_.ids_from(*state.key, first, request.events.size());
   std::size_t equal = 0;
-  while (equal < stored.size() && stored[equal].id == request.events[equal].id) ++equal;
+  const auto is_repeated = [&](std::size_t i) {
+    return stored[i].revision == first + i && stored[i].id == request.events[i].id;
+  };
+  while (equal < stored.size() && is_repeated(equal)) ++equal;
   if (equal > 0 && equal == request.events.size())
     return Appended{stored.back().revision, stored.back().position, true};
   // A soft-deleted stream counts as no stream to who does not repeat its beginning.

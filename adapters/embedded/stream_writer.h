@@ -8,6 +8,7 @@
 
 #include "adapters/embedded/event_table.h"
 #include "adapters/embedded/recent_ids.h"
+#include "adapters/embedded/scavenger.h"
 #include "proxy/core/event_log.h"
 
 namespace twinstream::embedded {
@@ -16,7 +17,7 @@ namespace twinstream::embedded {
 /// its owner opens and ends; throws SqlError, after which the owner rolls back and calls `forget`.
 class StreamWriter {
  public:
-  explicit StreamWriter(Database& database);
+  StreamWriter(Database& database, std::chrono::seconds may_be_repeated);
 
   Result<Appended> append(const AppendRequest& request);
   /// All or nothing (EventLog::append_together).
@@ -25,6 +26,7 @@ class StreamWriter {
   Result<Deleted> soft_delete(const std::string& stream, ExpectedRevision expected);
   Result<Deleted> tombstone(const std::string& stream, ExpectedRevision expected);
   Result<Done> restore(const std::string& stream);
+  ScavengeSlice scavenge(std::uint64_t from) { return scavenger_.slice(from); }
 
   std::uint64_t last_position() const { return last_position_; }
   /// The streams written since the last call.
@@ -54,6 +56,7 @@ class StreamWriter {
   Timestamp now();
 
   EventTable table_;
+  Scavenger scavenger_;
   RecentIds recent_ids_;
   std::unordered_map<std::string, StreamState> states_;
   std::unordered_set<std::string> written_;

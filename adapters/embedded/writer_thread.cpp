@@ -19,14 +19,14 @@ void fail_all(std::vector<JobQueue<StreamWriter>::JobPtr>& jobs, FailureCode cod
 }  // namespace
 
 WriterThread::WriterThread(const std::string& path, std::shared_ptr<CommitWatch> commits, std::size_t max_jobs,
-                           std::size_t max_bytes)
+                           std::size_t max_bytes, std::chrono::seconds may_be_repeated)
     : database_(path, Database::Mode::write), commits_(std::move(commits)), queue_(max_jobs, max_bytes) {
   database_.execute("PRAGMA journal_mode = WAL");
   database_.execute("PRAGMA synchronous = FULL");
   database_.execute("PRAGMA journal_size_limit = 134217728");
   database_.execute("PRAGMA cache_size = -65536");
   prepare_schema(database_);
-  writer_ = std::make_unique<StreamWriter>(database_);
+  writer_ = std::make_unique<StreamWriter>(database_, may_be_repeated);
   commits_->publish(writer_->last_position(), {});
   thread_ = std::thread(&WriterThread::loop, this);
 }

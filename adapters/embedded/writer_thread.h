@@ -16,7 +16,7 @@ class WriterThread {
  public:
   /// Throws SqlError when the database cannot be opened or prepared.
   WriterThread(const std::string& path, std::shared_ptr<CommitWatch> commits, std::size_t max_jobs,
-               std::size_t max_bytes);
+               std::size_t max_bytes, std::chrono::seconds may_be_repeated);
   ~WriterThread();
 
   JobQueue<StreamWriter>& queue() { return queue_; }

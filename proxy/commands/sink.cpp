@@ -6,6 +6,7 @@
 #include "config/values.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/workers.h"
+#include "proxy/core/log.h"
 #include "proxy/grpc/server.h"
 
 namespace twinstream {
@@ -30,19 +31,35 @@ Result<EventStoreServerOptions> server_options(const SinkCommand& command) {
       return Failure{FailureCode::rejected, "--advertise " + command.advertise + ": it " + *problem, {}};
     }
   }
-  if (!command.insecure && !is_loopback(listen.host)) {
+  if (!command.insecure && command.tls_cert.empty() && !is_loopback(listen.host)) {
     return Failure{FailureCode::rejected,
                    "--listen " + command.listen +
                        " is reachable from other machines, without encryption or "
-                       "passwords: add --insecure if that is meant",
+                       "passwords: add --tls-cert, --tls-key and --users, or --insecure if that is meant",
                    {}};
   }
-  return EventStoreServerOptions{listen.host, listen.port, advertise.host, advertise.port};
+  EventStoreServerOptions options;
+  options.host = listen.host;
+  options.port = listen.port;
+  options.advertise_host = advertise.host;
+  options.advertise_port = advertise.port;
+  if (!command.tls_cert.empty()) options.tls = TlsFiles{command.tls_cert, command.tls_key, command.tls_ca};
+  return options;
 }
 
 std::string authority(const std::string& host, std::uint16_t port) {
   const bool ipv6 = host.find(':') != std::string::npos;
   return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+/// What an operator should know who makes a server reachable.
+void warn(const SinkCommand& command, UserFile* users) {
+  if (users && users->authenticate("admin", UserFile::first_password)) {
+    log::warning("the user admin has the password of a fresh server: set another one with `twinstream sink user`");
+  }
+  if (!command.tls_cert.empty() && !users && command.tls_ca.empty()) {
+    log::warning("TLS without --users or --tls-ca: whoever reaches this server may read and write");
+  }
 }
 
 }  // namespace
@@ -53,13 +70,24 @@ int run_sink(const SinkCommand& command) {
   boost::asio::signal_set signals(main_thread, SIGINT, SIGTERM);
   signals.async_wait([](auto, int) {});
 
-  const auto options = server_options(command);
+  auto options = server_options(command);
   if (!options.ok()) return complain(options.failure().reason);
   EmbeddedLogOptions log_options;
   if (command.max_append_size > largest_append_limit) return complain("--max-append-size: the most is 256 MiB");
   if (command.max_append_size > 0) log_options.max_append_bytes = command.max_append_size;
   auto log = EmbeddedLog::open(command.data, log_options);
   if (!log.ok()) return complain(log.failure().reason);
+
+  std::unique_ptr<UserFile> users;
+  if (!command.users.empty()) {
+    auto opened = UserFile::open(command.users);
+    if (!opened.ok()) return complain(opened.failure().reason);
+    users = std::move(*opened);
+  }
+  warn(command, users.get());
+  options->users = users.get();
+  options->maintenance = log->get();
+  options->stop = [&main_thread] { main_thread.stop(); };
 
   Workers workers(2);
   auto server = EventStoreServer::start(**log, workers.executor(), *options);

@@ -111,6 +111,8 @@ class AppendCall final : public grpc::ServerReadReactor<streams::AppendReq> {
 
   static Awaitable<void> write(AppendCall* call) {
     const std::string stream = call->request_.stream;
+    const auto refusal = co_await check(call->door_.log, caller_of(call->door_, *call->context_), StreamRight::write, stream);
+    if (!refusal.ok()) co_return call->end(refusal);
     const ExpectedRevision expected = call->request_.expected;
     const bool too_large = is_too_large(call->request_, call->door_.log);
     const auto answer = co_await call->door_.log.append(std::move(call->request_));

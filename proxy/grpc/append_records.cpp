@@ -69,7 +69,7 @@ Refused take_checks(const v2::AppendRecordsRequest& request, std::vector<StreamC
 
 }  // namespace
 
-Awaitable<CallStatus> append_records(EventLog& log, v2::AppendRecordsRequest request,
+Awaitable<CallStatus> append_records(EventLog& log, const Caller& caller, v2::AppendRecordsRequest request,
                                      v2::AppendRecordsResponse& response) {
   std::vector<AppendRequest> requests;
   std::vector<StreamCheck> checks;
@@ -77,7 +77,15 @@ Awaitable<CallStatus> append_records(EventLog& log, v2::AppendRecordsRequest req
   if (!refused) refused = take_checks(request, checks);
   if (refused) co_return *refused;
   std::vector<AppendRequest> named;
-  for (const auto& one : requests) named.push_back({one.stream, {}, {}});
+  for (const auto& one : requests) {
+    const auto refusal = co_await check(log, caller, StreamRight::write, one.stream);
+    if (!refusal.ok()) co_return refusal;
+    named.push_back({one.stream, {}, {}});
+  }
+  for (const auto& one : checks) {
+    const auto refusal = co_await check(log, caller, StreamRight::read, one.stream);
+    if (!refusal.ok()) co_return refusal;
+  }
   const auto answers = co_await log.append_together(std::move(requests), checks);
   if (!answers.ok()) co_return records_failure(answers.failure(), named, checks);
   Position last;

@@ -21,8 +21,8 @@ constexpr std::size_t max_bytes_under_way = 64 * 1024 * 1024;
 /// log commits many appends as cheaply as one, those that arrive during a commit make up the next.
 class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp> {
  public:
-  static BatchAppendCall* start(Door& door) {
-    auto call = std::make_shared<BatchAppendCall>(door);
+  static BatchAppendCall* start(Door& door, grpc::CallbackServerContext* context) {
+    auto call = std::make_shared<BatchAppendCall>(door, caller_of(door, *context));
     call->self_ = call;
     call->weak_ = call;
     // By a weak reference: the registry must not keep a call that gRPC has dropped.
@@ -33,7 +33,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     return call.get();
   }
 
-  explicit BatchAppendCall(Door& door) : door_(door), assembly_(door.log) {}
+  BatchAppendCall(Door& door, Caller caller) : door_(door), caller_(std::move(caller)), assembly_(door.log) {}
 
   void OnReadDone(bool ok) override {
     std::unique_lock lock(mutex_);
@@ -105,7 +105,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
 
   static Awaitable<void> append_waiting(std::shared_ptr<BatchAppendCall> call) {
     for (Group group = call->take_waiting(); !group.empty(); group = call->take_waiting()) {
-      auto answers = co_await append_group(call->door_.log, group);
+      auto answers = co_await append_group(*call, group);
       std::unique_lock lock(call->mutex_);
       for (const Waiting& done : group) call->bytes_under_way_ -= done.size;
       call->under_way_ -= group.size();
@@ -124,19 +124,30 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     return group;
   }
 
-  static Awaitable<std::vector<BatchAnswer>> append_group(EventLog& log, Group& group) {
+  /// One answer for each, in another order where some were refused.
+  static Awaitable<std::vector<BatchAnswer>> append_group(BatchAppendCall& call, Group& group) {
+    EventLog& log = call.door_.log;
     std::vector<AppendRequest> requests;
-    for (Waiting& each : group) requests.push_back(std::move(each.append.request));
+    std::vector<BatchAddress> addresses;
+    std::vector<BatchAnswer> answers;
+    for (Waiting& each : group) {
+      const auto refusal = co_await check(log, call.caller_, StreamRight::write, each.append.request.stream);
+      if (!refusal.ok()) {
+        answers.push_back(denied_answer(each.append.address));
+        continue;
+      }
+      requests.push_back(std::move(each.append.request));
+      addresses.push_back(std::move(each.append.address));
+    }
     std::vector<ExpectedRevision> expected;
     std::vector<bool> too_large;
     for (const AppendRequest& request : requests) {
       expected.push_back(request.expected);
       too_large.push_back(is_too_large(request, log));
     }
-    std::vector<BatchAnswer> answers;
     const auto results = co_await log.append_many(std::move(requests));
     for (std::size_t i = 0; i < results.size(); ++i) {
-      const BatchAddress& address = group[i].append.address;
+      const BatchAddress& address = addresses[i];
       if (results[i].ok()) {
         answers.push_back(appended_answer(address, *results[i]));
       } else if (results[i].failed_with(FailureCode::rejected) && too_large[i]) {
@@ -212,6 +223,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
   std::shared_ptr<BatchAppendCall> self() { return weak_.lock(); }
 
   Door& door_;
+  const Caller caller_;
   std::shared_ptr<BatchAppendCall> self_;
   std::weak_ptr<BatchAppendCall> weak_;
   CallRegistry::Key registered_ = 0;
@@ -234,8 +246,9 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
 
 }  // namespace
 
-grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(Door& door) {
-  return BatchAppendCall::start(door);
+grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(
+    Door& door, grpc::CallbackServerContext* context) {
+  return BatchAppendCall::start(door, context);
 }
 
 }  // namespace twinstream::door

@@ -113,6 +113,10 @@ BatchAnswer too_large_answer(const BatchAddress& address, std::size_t limit) {
   return error_answer(address, StatusCode::invalid_argument, "MaximumAppendSizeExceeded", details);
 }
 
+BatchAnswer denied_answer(const BatchAddress& address) {
+  return error_answer(address, StatusCode::permission_denied, "AccessDenied", wire::AccessDenied());
+}
+
 BatchAnswer bad_request_answer(const BatchAddress& address, const std::string& message) {
   wire::BadRequest details;
   details.set_message(message);

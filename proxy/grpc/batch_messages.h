@@ -24,6 +24,7 @@ BatchAnswer appended_answer(const BatchAddress& address, const Appended& appende
 BatchAnswer failed_answer(const BatchAddress& address, ExpectedRevision expected, const Failure& failure);
 BatchAnswer timeout_answer(const BatchAddress& address);
 BatchAnswer too_large_answer(const BatchAddress& address, std::size_t limit);
+BatchAnswer denied_answer(const BatchAddress& address);
 BatchAnswer bad_request_answer(const BatchAddress& address, const std::string& message);
 BatchAnswer busy_answer(const BatchAddress& address, const std::string& message);
 

@@ -75,6 +75,18 @@ CallStatus group_exception(StatusCode code, std::string exception, std::string m
   return status;
 }
 
+CallStatus user_not_found(std::string_view login) {
+  return {StatusCode::not_found,
+          "there is no such user",
+          {{"exception", "user-not-found"}, {"login-name", trailer_text(login)}}};
+}
+
+CallStatus user_conflict(std::string_view login) {
+  return {StatusCode::failed_precondition,
+          "there is such a user already",
+          {{"exception", "user-conflict"}, {"login-name", trailer_text(login)}}};
+}
+
 CallStatus from_failure(const Failure& failure, std::string_view stream) {
   switch (failure.code) {
     case FailureCode::stream_deleted: return stream_deleted(stream);

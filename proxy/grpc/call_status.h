@@ -19,6 +19,7 @@ enum class StatusCode {
   deadline_exceeded = 4,
   not_found = 5,
   already_exists = 6,
+  permission_denied = 7,
   failed_precondition = 9,
   aborted = 10,
   internal = 13,
@@ -50,6 +51,8 @@ CallStatus wrong_expected_version(std::string_view stream, ExpectedRevision expe
 /// What the persistent subscriptions say of a group; `reason` becomes a trailer where it is not empty.
 CallStatus group_exception(StatusCode code, std::string exception, std::string message, std::string_view source,
                            std::string_view group, std::string_view reason = {});
+CallStatus user_not_found(std::string_view login);
+CallStatus user_conflict(std::string_view login);
 /// Any failure of the log but wrong_expected_revision.
 CallStatus from_failure(const Failure& failure, std::string_view stream);
 

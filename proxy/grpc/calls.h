@@ -1,14 +1,18 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "proxy/core/event_log.h"
+#include "proxy/core/maintenance.h"
+#include "proxy/grpc/access.h"
 #include "proxy/grpc/call_registry.h"
 #include "proxy/grpc/call_status.h"
 #include "proxy/grpc/discovery.h"
 #include "proxy/grpc/task_group.h"
+#include "proxy/grpc/user_file.h"
 #include "proxy/protocol/streams.pb.h"
 #include "proxy/protocol/streams_v2.pb.h"
 
@@ -39,11 +43,17 @@ struct Door {
   TaskGroup tasks;
   EventLog& group_state;  ///< where persistent subscriptions keep what must outlive the process
   std::string group_prefix;
+  UserFile* users = nullptr;           ///< null: nothing is enforced and there is no Users service
+  Maintenance* maintenance = nullptr;  ///< null: the log cannot be scavenged
+  std::function<void()> stop;          ///< asks the owner to shut the server down; may be empty
 };
+
+Caller caller_of(const Door& door, const grpc::CallbackServerContext& context);
 
 grpc::ServerReadReactor<streams::AppendReq>* start_append(Door& door, grpc::CallbackServerContext* context,
                                                           streams::AppendResp* response);
-grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(Door& door);
+grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(
+    Door& door, grpc::CallbackServerContext* context);
 grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>* start_read(Door& door,
                                                                          grpc::CallbackServerContext* context);
 

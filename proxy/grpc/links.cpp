@@ -13,6 +13,12 @@ Awaitable<Result<ResponseStream::Batch>> to_responses(EventLog& log, const ReadP
       batch.push_back(to_response(std::move(recorded), std::nullopt, plan.string_ids));
       continue;
     }
+    const auto named = parse_link(recorded.event.data);
+    const bool readable = named && (co_await check(log, plan.caller, StreamRight::read, named->stream)).ok();
+    if (!readable) {
+      batch.push_back(to_response(std::nullopt, std::move(recorded), plan.string_ids));
+      continue;
+    }
     auto target = co_await follow_link(log, recorded.event.data);
     if (!target.ok()) co_return target.failure();
     batch.push_back(to_response(std::move(*target), std::move(recorded), plan.string_ids));

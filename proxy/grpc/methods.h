@@ -13,12 +13,15 @@ namespace twinstream::door {
 /// The work of a call with one request and one answer. It runs on the door's executor.
 template <class Request, class Response>
 using Work = std::function<Awaitable<CallStatus>(Door&, Request, Response&)>;
+/// The same for work that itself decides what the caller may do.
+template <class Request, class Response>
+using WorkForCaller = std::function<Awaitable<CallStatus>(Door&, const Caller&, Request, Response&)>;
 
 /// One request, one answer, and the end of the requests seen before the call is ended.
 template <class Request, class Response>
 class UnaryCall final : public grpc::ServerBidiReactor<Request, Response> {
  public:
-  UnaryCall(Door& door, grpc::CallbackServerContext* context, const Work<Request, Response>& work)
+  UnaryCall(Door& door, grpc::CallbackServerContext* context, const WorkForCaller<Request, Response>& work)
       : door_(door), context_(context), work_(work) {
     this->StartRead(&request_);
   }
@@ -36,7 +39,8 @@ class UnaryCall final : public grpc::ServerBidiReactor<Request, Response> {
 
  private:
   static Awaitable<void> work_off(UnaryCall* call) {
-    const CallStatus status = co_await call->work_(call->door_, std::move(call->request_), call->response_);
+    const Caller caller = caller_of(call->door_, *call->context_);
+    const CallStatus status = co_await call->work_(call->door_, caller, std::move(call->request_), call->response_);
     const grpc::Status end = finish_with(status, call->context_);
     if (!status.ok()) co_return call->Finish(end);
     call->StartWriteAndFinish(&call->response_, {}, end);
@@ -44,7 +48,7 @@ class UnaryCall final : public grpc::ServerBidiReactor<Request, Response> {
 
   Door& door_;
   grpc::CallbackServerContext* context_;
-  const Work<Request, Response>& work_;
+  const WorkForCaller<Request, Response>& work_;
   Request request_;
   Request beyond_;
   Response response_;
@@ -67,12 +71,27 @@ class MethodTable : public grpc::Service {
   }
 
   template <class Request, class Response>
-  void add_unary(const char* path, Work<Request, Response> work) {
+  void add_unary(const char* path, Work<Request, Response> work, Need need = Need::login) {
+    auto checked = [work = std::move(work), need](Door& door, const Caller& caller, Request request,
+                                                  Response& response) -> Awaitable<CallStatus> {
+      const CallStatus refusal = check(caller, need);
+      if (!refusal.ok()) co_return refusal;
+      co_return co_await work(door, std::move(request), response);
+    };
+    add_unary(path, WorkForCaller<Request, Response>(std::move(checked)));
+  }
+
+  template <class Request, class Response>
+  void add_unary(const char* path, WorkForCaller<Request, Response> work) {
     add(path, grpc::internal::RpcMethod::BIDI_STREAMING,
         new grpc::internal::CallbackBidiHandler<Request, Response>([this, work = std::move(work)](auto* context) {
           return new UnaryCall<Request, Response>(door_, context, work);
         }));
   }
+
+  /// One request, many answers. Takes a WorkWithResponses; defined in response_call.h.
+  template <class Request, class Response, class Work>
+  void add_responses(const char* path, Work work);
 
   Door& door_;
 

@@ -143,6 +143,9 @@ class PersistentReadCall final : public grpc::ServerBidiReactor<groups::ReadReq,
     if (options.buffer_size() < 1) co_return invalid_argument("the buffer size is less than 1");
     name_ = std::get<persistent::GroupName>(parsed);
     string_ids_ = options.uuid_option().has_string();
+    const std::string source = options.has_all() ? "$all" : options.stream_identifier().stream_name();
+    const auto refusal = co_await check(door_.log, caller_of(door_, *context_), StreamRight::read, source);
+    if (!refusal.ok()) co_return refusal;
     auto found = co_await groups_.find(name_);
     if (!found.ok()) co_return group_failure(name_, found.failure());
     if (std::holds_alternative<persistent::Groups::Refused>(*found)) co_return group_not_found(name_);

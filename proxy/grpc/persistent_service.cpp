@@ -60,22 +60,23 @@ class PersistentSubscriptionsService final : public MethodTable {
  private:
   /// A method of this class as a unary call.
   template <class Request, class Response>
-  void unary(const char* name, Awaitable<CallStatus> (PersistentSubscriptionsService::*method)(Request, Response&)) {
+  void unary(const char* name, Awaitable<CallStatus> (PersistentSubscriptionsService::*method)(Request, Response&),
+             Need need) {
     const std::string path = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/" + std::string(name);
     add_unary<Request, Response>(paths_.emplace_back(path).c_str(), [this, method](Door&, Request request, Response& response) {
       return (this->*method)(std::move(request), response);
-    });
+    }, need);
   }
 
   void add_methods() {
-    unary("Create", &PersistentSubscriptionsService::create);
-    unary("Update", &PersistentSubscriptionsService::update);
-    unary("Delete", &PersistentSubscriptionsService::remove);
-    unary("GetInfo", &PersistentSubscriptionsService::info);
-    unary("List", &PersistentSubscriptionsService::list);
-    unary("ReplayParked", &PersistentSubscriptionsService::replay_parked);
-    unary("TruncateParked", &PersistentSubscriptionsService::truncate_parked);
-    unary("RestartSubsystem", &PersistentSubscriptionsService::restart);
+    unary("Create", &PersistentSubscriptionsService::create, Need::operations);
+    unary("Update", &PersistentSubscriptionsService::update, Need::operations);
+    unary("Delete", &PersistentSubscriptionsService::remove, Need::operations);
+    unary("GetInfo", &PersistentSubscriptionsService::info, Need::login);
+    unary("List", &PersistentSubscriptionsService::list, Need::login);
+    unary("ReplayParked", &PersistentSubscriptionsService::replay_parked, Need::operations);
+    unary("TruncateParked", &PersistentSubscriptionsService::truncate_parked, Need::operations);
+    unary("RestartSubsystem", &PersistentSubscriptionsService::restart, Need::operations);
     add("/event_store.client.persistent_subscriptions.PersistentSubscriptions/Read",
         grpc::internal::RpcMethod::BIDI_STREAMING,
         new grpc::internal::CallbackBidiHandler<groups::ReadReq, groups::ReadResp>(

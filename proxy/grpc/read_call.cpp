@@ -101,7 +101,10 @@ class ReadCall final : public grpc::ServerBidiReactor<streams::ReadReq, streams:
     if (auto* refused = std::get_if<CallStatus>(&plan)) {
       status = std::move(*refused);
     } else {
-      status = co_await read(call->door_.log, std::move(std::get<ReadPlan>(plan)), *call);
+      auto& allowed = std::get<ReadPlan>(plan);
+      allowed.caller = caller_of(call->door_, *call->context_);
+      status = co_await check(call->door_.log, allowed.caller, StreamRight::read, allowed.stream.value_or("$all"));
+      if (status.ok()) status = co_await read(call->door_.log, std::move(allowed), *call);
     }
     if (status.code == StatusCode::cancelled && call->door_.calls.stopping()) status = shutting_down();
     co_await call->room(everything);

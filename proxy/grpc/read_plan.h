@@ -4,6 +4,7 @@
 #include <string>
 
 #include "proxy/core/event_log.h"
+#include "proxy/grpc/access.h"
 #include "proxy/grpc/call_status.h"
 #include "proxy/grpc/event_filter.h"
 #include "proxy/grpc/messages.h"
@@ -24,6 +25,7 @@ struct ReadPlan {
   std::uint64_t checkpoint_interval = 0;  ///< examined events from one checkpoint to the next
   bool resolve_links = false;
   bool string_ids = false;
+  Caller caller{{}, {}, true};  ///< a link is followed only to what it may read
   bool tells_positions = false;  ///< first_stream_position and last_stream_position are wanted
 
   static Parsed<ReadPlan> parse(const wire::streams::ReadReq& request);

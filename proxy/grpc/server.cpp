@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "proxy/core/log.h"
+#include "proxy/grpc/authentication.h"
 #include "proxy/grpc/calls.h"
 
 namespace twinstream {
@@ -58,6 +59,12 @@ void configure(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 }
 
+Result<std::shared_ptr<grpc::ServerCredentials>> credentials_for(const EventStoreServerOptions& options) {
+  if (options.tls) return door::server_credentials(*options.tls, options.users);
+  if (!options.users) return grpc::InsecureServerCredentials();
+  return Failure{FailureCode::rejected, "users need TLS: passwords would cross the network for all to read", {}};
+}
+
 class Server final : public EventStoreServer {
  public:
   Server(EventLog& log, boost::asio::any_io_executor executor, const EventStoreServerOptions& options)
@@ -67,16 +74,21 @@ class Server final : public EventStoreServer {
               {},
               {},
               options.group_state ? *options.group_state : log,
-              options.group_prefix} {}
+              options.group_prefix,
+              options.users,
+              options.maintenance,
+              options.stop} {}
   ~Server() override { shutdown(std::chrono::milliseconds(0)); }
 
   std::optional<Failure> listen(const EventStoreServerOptions& options) {
     quieten_grpc();
+    const auto credentials = credentials_for(options);
+    if (!credentials.ok()) return credentials.failure();
     grpc::ServerBuilder builder;
     configure(builder);
     int bound = 0;
     const std::string address = authority(options.host, options.port);
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &bound);
+    builder.AddListeningPort(address, *credentials, &bound);
     for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (!server_ || bound == 0) {

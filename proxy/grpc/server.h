@@ -3,13 +3,23 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "proxy/core/event_log.h"
+#include "proxy/core/maintenance.h"
 #include "proxy/core/result.h"
+#include "proxy/grpc/user_file.h"
 
 namespace twinstream {
+
+/// In PEM form.
+struct TlsFiles {
+  std::string certificate;  ///< the server's own first, then those that vouch for it
+  std::string key;
+  std::string client_ca;  ///< when given, clients must show a certificate that it vouches for
+};
 
 struct EventStoreServerOptions {
   std::string host = "127.0.0.1";
@@ -21,14 +31,18 @@ struct EventStoreServerOptions {
   /// log itself. It must outlive the server.
   EventLog* group_state = nullptr;
   std::string group_prefix{};
+  std::optional<TlsFiles> tls{};       ///< absent: cleartext
+  UserFile* users = nullptr;           ///< whose calls are taken, see access.h; null: everybody's. Needs `tls`
+  Maintenance* maintenance = nullptr;  ///< of the log; null: the Operations service is not offered
+  std::function<void()> stop{};        ///< called, from any thread, when an operator asks for a shutdown
 };
 
-/// The front door that speaks EventStore's gRPC protocol (services Streams, PersistentSubscriptions, ServerFeatures and
-/// Gossip) as one node that is its own leader, over any event log. Cleartext HTTP/2.
+/// The front door that speaks EventStore's gRPC protocol as one node that is its own leader, over any event log. What is
+/// not backed (users, maintenance) answers UNIMPLEMENTED.
 class EventStoreServer {
  public:
-  /// Listens at once. `log` must outlive the server, and `executor`, on which the calls are worked off, must be running
-  /// until the server is gone.
+  /// Listens at once. `log` and what the options point to must outlive the server, and `executor`, on which the calls
+  /// are worked off, must be running until the server is gone.
   static Result<std::unique_ptr<EventStoreServer>> start(EventLog& log, boost::asio::any_io_executor executor,
                                                          EventStoreServerOptions options);
   /// Shuts down without grace if that has not been done. Blocks until the last call has ended.

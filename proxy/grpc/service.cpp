@@ -1,7 +1,9 @@
 #include "proxy/grpc/append_records.h"
+#include "proxy/grpc/authentication.h"
 #include "proxy/grpc/deletions.h"
 #include "proxy/grpc/messages.h"
 #include "proxy/grpc/methods.h"
+#include "proxy/grpc/services.h"
 
 namespace twinstream::door {
 namespace {
@@ -10,8 +12,9 @@ namespace features = wire::server_features;
 namespace gossip = wire::gossip;
 using grpc::internal::RpcMethod;
 
-Awaitable<CallStatus> supported_methods(Door&, wire::Empty, features::SupportedMethods& response) {
+Awaitable<CallStatus> supported_methods(Door& door, wire::Empty, features::SupportedMethods& response) {
   fill_supported_methods(response);
+  add_supported_services(response, door);
   co_return CallStatus{};
 }
 
@@ -20,17 +23,28 @@ Awaitable<CallStatus> cluster_info(Door& door, wire::Empty, gossip::ClusterInfo&
   co_return CallStatus{};
 }
 
-Awaitable<CallStatus> delete_call(Door& door, streams::DeleteReq request, streams::DeleteResp& response) {
-  return delete_stream(door.log, std::move(request), response);
+template <class Options>
+std::string stream_of(const Options& options) {
+  return options.stream_identifier().stream_name();
 }
 
-Awaitable<CallStatus> tombstone_call(Door& door, streams::TombstoneReq request, streams::TombstoneResp& response) {
-  return tombstone_stream(door.log, std::move(request), response);
+Awaitable<CallStatus> delete_call(Door& door, const Caller& caller, streams::DeleteReq request,
+                                  streams::DeleteResp& response) {
+  const auto refusal = co_await check(door.log, caller, StreamRight::erase, stream_of(request.options()));
+  if (!refusal.ok()) co_return refusal;
+  co_return co_await delete_stream(door.log, std::move(request), response);
 }
 
-Awaitable<CallStatus> append_records_call(Door& door, v2::AppendRecordsRequest request,
+Awaitable<CallStatus> tombstone_call(Door& door, const Caller& caller, streams::TombstoneReq request,
+                                     streams::TombstoneResp& response) {
+  const auto refusal = co_await check(door.log, caller, StreamRight::erase, stream_of(request.options()));
+  if (!refusal.ok()) co_return refusal;
+  co_return co_await tombstone_stream(door.log, std::move(request), response);
+}
+
+Awaitable<CallStatus> append_records_call(Door& door, const Caller& caller, v2::AppendRecordsRequest request,
                                           v2::AppendRecordsResponse& response) {
-  return append_records(door.log, std::move(request), response);
+  return append_records(door.log, caller, std::move(request), response);
 }
 
 class StreamsService final : public MethodTable {
@@ -41,7 +55,7 @@ class StreamsService final : public MethodTable {
             [this](auto* context, auto* response) { return start_append(door_, context, response); }));
     add("/event_store.client.streams.Streams/BatchAppend", RpcMethod::BIDI_STREAMING,
         new grpc::internal::CallbackBidiHandler<streams::BatchAppendReq, streams::BatchAppendResp>(
-            [this](auto*) { return start_batch_append(door_); }));
+            [this](auto* context) { return start_batch_append(door_, context); }));
     add("/event_store.client.streams.Streams/Read", RpcMethod::BIDI_STREAMING,
         new grpc::internal::CallbackBidiHandler<streams::ReadReq, streams::ReadResp>(
             [this](auto* context) { return start_read(door_, context); }));
@@ -66,8 +80,8 @@ class DiscoveryService final : public MethodTable {
  public:
   explicit DiscoveryService(Door& door) : MethodTable(door) {
     add_unary<wire::Empty, features::SupportedMethods>(
-        "/event_store.client.server_features.ServerFeatures/GetSupportedMethods", supported_methods);
-    add_unary<wire::Empty, gossip::ClusterInfo>("/event_store.client.gossip.Gossip/Read", cluster_info);
+        "/event_store.client.server_features.ServerFeatures/GetSupportedMethods", supported_methods, Need::nothing);
+    add_unary<wire::Empty, gossip::ClusterInfo>("/event_store.client.gossip.Gossip/Read", cluster_info, Need::nothing);
   }
 };
 
@@ -79,8 +93,13 @@ std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door) {
   services.push_back(std::make_unique<StreamsV2Service>(door));
   services.push_back(make_persistent_subscriptions(door));
   services.push_back(std::make_unique<DiscoveryService>(door));
+  services.push_back(make_monitoring_service(door));
+  if (door.users) services.push_back(make_users_service(door));
+  if (door.maintenance) services.push_back(make_operations_service(door));
   return services;
 }
+
+Caller caller_of(const Door& door, const grpc::CallbackServerContext& context) { return caller_of(door.users, context); }
 
 grpc::Status finish_with(const CallStatus& status, grpc::CallbackServerContext* context) {
   if (status.ok()) return grpc::Status::OK;
