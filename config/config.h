@@ -105,6 +105,7 @@ struct EventStoreConfig {
   std::string url;                   ///< `esdb://...`; credentials in it are never printed
   std::size_t queue_limit = 10'000;  ///< appends waiting or in flight
   std::chrono::milliseconds append_timeout{5'000};
+  std::string credentials_file{};  ///< `user:password`, read again when it changes; empty: what the url says
 
   bool operator==(const EventStoreConfig&) const = default;
 };

@@ -90,6 +90,7 @@ void read_eventstore(Section& root, EventStoreConfig& eventstore) {
   if (node == nullptr) return;
   Section section(*node, "eventstore", root.findings());
   section.read("url", eventstore.url, check_eventstore_url, Shown::never);
+  section.read("credentials_file", eventstore.credentials_file, accept_text);
   section.read("queue_limit", eventstore.queue_limit, queue);
   section.read("append_timeout", eventstore.append_timeout, timeout);
   section.finish();

@@ -151,6 +151,7 @@ void put_eventstore(Writer writer, const EventStoreConfig& eventstore) {
   if (!eventstore.url.empty()) writer.put("url", quoted(redacted_url(eventstore.url)));
   writer.put("queue_limit", std::to_string(eventstore.queue_limit));
   writer.put("append_timeout", duration(eventstore.append_timeout));
+  if (!eventstore.credentials_file.empty()) writer.put("credentials_file", eventstore.credentials_file);
 }
 
 void put_category(Writer writer, const CategoryConfig& category) {

@@ -53,7 +53,7 @@ class AppendReactor final : public grpc::ClientWriteReactor<AppendReq> {
   }
 
   void OnDone(const grpc::Status& status) override {
-    AppendReply reply{call_status(status, context_), {}};
+    AppendReply reply{call_status(status, context_, *scope_.connection), {}};
     if (status.ok()) reply.answer = read_answer(response_);
     done_(std::move(reply));
     delete this;

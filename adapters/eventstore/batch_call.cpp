@@ -84,7 +84,7 @@ class BatchReactor final : public BatchCall, public grpc::ClientBidiReactor<Batc
   }
 
   void OnDone(const grpc::Status& status) override {
-    owner_.on_end(call_status(status, context_));
+    owner_.on_end(call_status(status, context_, *scope_.connection));
     delete this;
   }
 

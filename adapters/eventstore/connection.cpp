@@ -89,11 +89,24 @@ Result<std::shared_ptr<const ChannelFactory>> ChannelFactory::load(ConnectionSet
   auto own_key = read_file(settings.user_key_file, "userKeyFile");
   if (!own_key) return own_key.failure();
   Certificates certificates{std::move(*authorities), std::move(*own), std::move(*own_key)};
-  return std::shared_ptr<const ChannelFactory>(new ChannelFactory(std::move(settings), std::move(certificates)));
+  std::shared_ptr<CredentialsFile> file;
+  if (!settings.credentials_file.empty()) {
+    if (settings.credentials) {
+      return Failure{FailureCode::rejected, "EventStore's credentials are in the url and in a file: keep one", {}};
+    }
+    auto opened = CredentialsFile::open(settings.credentials_file);
+    if (!opened) return opened.failure();
+    file = std::move(*opened);
+  }
+  return std::shared_ptr<const ChannelFactory>(
+      new ChannelFactory(std::move(settings), std::move(certificates), std::move(file)));
 }
 
-ChannelFactory::ChannelFactory(ConnectionSettings settings, Certificates certificates)
-    : settings_(std::move(settings)), certificates_(std::move(certificates)) {
+ChannelFactory::ChannelFactory(ConnectionSettings settings, Certificates certificates,
+                               std::shared_ptr<CredentialsFile> credentials_file)
+    : settings_(std::move(settings)),
+      certificates_(std::move(certificates)),
+      credentials_file_(std::move(credentials_file)) {
   if (const auto& user = settings_.credentials) {
     authorization_ = "Basic " + base64(user->user + ":" + user->password);
   }
@@ -134,6 +147,7 @@ std::shared_ptr<Connection> ChannelFactory::connect(Endpoint endpoint, std::shar
 }
 
 void ChannelFactory::add_headers(grpc::ClientContext& context, Target target) const {
+  if (credentials_file_) context.AddMetadata("authorization", "Basic " + base64(credentials_file_->user_and_password()));
   if (!authorization_.empty()) context.AddMetadata("authorization", authorization_);
   if (!settings_.connection_name.empty()) context.AddMetadata("connection-name", settings_.connection_name);
   if (target == Target::preferred && settings_.node_preference == NodePreference::leader) {
@@ -145,8 +159,9 @@ void set_deadline(grpc::ClientContext& context, std::chrono::milliseconds timeou
   context.set_deadline(std::chrono::system_clock::now() + timeout);
 }
 
-CallStatus call_status(const grpc::Status& status, const grpc::ClientContext& context) {
+CallStatus call_status(const grpc::Status& status, const grpc::ClientContext& context, const Connection& connection) {
   CallStatus result{static_cast<StatusCode>(status.error_code()), status.error_message(), {}};
+  result.credentials_may_change = connection.factory->credentials_may_change();
   if (status.ok()) return result;
   for (const auto& [key, value] : context.GetServerTrailingMetadata()) {
     result.trailers.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));

@@ -6,6 +6,7 @@
 
 #include "adapters/eventstore/calls.h"
 #include "adapters/eventstore/connection_string.h"
+#include "adapters/eventstore/credentials_file.h"
 #include "adapters/eventstore/errors.h"
 
 namespace grpc {
@@ -60,10 +61,11 @@ struct CallScope {
   const ConnectionPtr connection;
 };
 
-/// Makes channels and the headers of calls from the settings, whose certificate files it reads once.
+/// Makes channels and the headers of calls from the settings, whose certificate files it reads once and whose
+/// credentials file whenever it changes.
 class ChannelFactory : public std::enable_shared_from_this<ChannelFactory> {
  public:
-  /// `rejected` when a certificate file cannot be read.
+  /// `rejected` when a file cannot be read, or credentials are given twice.
   static Result<std::shared_ptr<const ChannelFactory>> load(ConnectionSettings settings);
 
   const ConnectionSettings& settings() const { return settings_; }
@@ -74,6 +76,8 @@ class ChannelFactory : public std::enable_shared_from_this<ChannelFactory> {
   /// Whether the call must be answered by the leader, or by whichever node is asked.
   enum class Target { preferred, any };
   void add_headers(grpc::ClientContext& context, Target target) const;
+  /// Whether credentials that a server does not know may be replaced at any time.
+  bool credentials_may_change() const { return credentials_file_ != nullptr; }
 
  private:
   struct Certificates {
@@ -82,14 +86,16 @@ class ChannelFactory : public std::enable_shared_from_this<ChannelFactory> {
     std::string own_key;
   };
 
-  ChannelFactory(ConnectionSettings settings, Certificates certificates);
+  ChannelFactory(ConnectionSettings settings, Certificates certificates,
+                 std::shared_ptr<CredentialsFile> credentials_file);
 
   ConnectionSettings settings_;
   Certificates certificates_;
+  std::shared_ptr<CredentialsFile> credentials_file_;  ///< may be null
   std::string authorization_;
 };
 
 void set_deadline(grpc::ClientContext& context, std::chrono::milliseconds timeout);
-CallStatus call_status(const grpc::Status& status, const grpc::ClientContext& context);
+CallStatus call_status(const grpc::Status& status, const grpc::ClientContext& context, const Connection& connection);
 
 }  // namespace twinstream::eventstore

@@ -23,6 +23,7 @@ struct ConnectionSettings {
   std::vector<Endpoint> hosts;  ///< never empty
   bool discover = false;        ///< `+discover`: the hosts are seeds for gossip, however few
   std::optional<Credentials> credentials;
+  std::string credentials_file;  ///< in their place; not part of the string
 
   bool tls = true;
   bool verify_certificate = true;

@@ -34,6 +34,11 @@ Failure unauthenticated() {
   return rejected("EventStore does not know these credentials: correct user and password in the connection string");
 }
 
+/// No reason to give anything up: whoever changes a password changes the file before or after.
+Failure old_credentials() {
+  return {FailureCode::unavailable, "EventStore does not know the credentials in the file: correct them there", {}};
+}
+
 Failure too_large(std::string_view limit) {
   return rejected("the append is larger than EventStore's MaxAppendSize" +
                   (limit.empty() ? std::string{} : " of " + std::string(limit) + " bytes") +
@@ -136,6 +141,7 @@ Failure wrong_expected_revision(std::optional<std::uint64_t> actual) {
 
 CallFailure explain(const CallStatus& status, Intent intent) {
   if (auto known = explain_exception(status)) return *known;
+  if (status.code == StatusCode::unauthenticated && status.credentials_may_change) return {old_credentials(), {}, false, true};
   if (status.code == StatusCode::unauthenticated) return {unauthenticated(), {}, false, true};
   if (status.code == StatusCode::permission_denied) return {access_denied(), {}, false, true};
   const std::string text = std::string(name_of(status.code)) + (status.message.empty() ? "" : ": " + status.message);

@@ -38,6 +38,7 @@ struct CallStatus {
   StatusCode code = StatusCode::ok;
   std::string message;
   std::map<std::string, std::string> trailers;
+  bool credentials_may_change = false;  ///< they come from a file
 
   bool ok() const { return code == StatusCode::ok; }
 };

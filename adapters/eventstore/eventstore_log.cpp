@@ -204,6 +204,7 @@ Result<std::unique_ptr<EventStoreLog>> EventStoreLog::open(const EventStoreConfi
   auto settings = parse_connection_string(config.url);
   if (!settings) return settings.failure();
   log::info("EventStore configured", {{"url", redacted(*settings)}});
+  settings->credentials_file = config.credentials_file;
   auto factory = ChannelFactory::load(std::move(*settings));
   if (!factory) return factory.failure();
   auto parts = std::make_unique<Parts>(std::move(*factory), config);

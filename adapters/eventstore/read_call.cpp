@@ -84,7 +84,7 @@ class FiniteRead final : public grpc::ClientReadReactor<ReadResp> {
   }
 
   void OnDone(const grpc::Status& status) override {
-    answer_.status = call_status(status, context_);
+    answer_.status = call_status(status, context_, *scope_.connection);
     done_(std::move(answer_));
     delete this;
   }
@@ -146,7 +146,7 @@ class SubscribeReactor final : public SubscribeCall, public grpc::ClientReadReac
   }
 
   void OnDone(const grpc::Status& status) override {
-    owner_->on_end(call_status(status, context_));
+    owner_->on_end(call_status(status, context_, *scope_.connection));
     delete this;
   }
 

@@ -41,7 +41,7 @@ Awaitable<Reply<Response>> unary(ConnectionPtr connection, Target target, Reques
     auto call = std::make_shared<UnaryCall<Request, Response>>(connection, target, timeout, std::move(done));
     call->request = std::move(request);
     method(&call->context, &call->request, &call->response, [call](grpc::Status status) {
-      call->done({call_status(status, call->context), std::move(call->response)});
+      call->done({call_status(status, call->context, *call->scope.connection), std::move(call->response)});
     });
   };
   co_return co_await await_completion<Reply<Response>>(start);
