@@ -132,7 +132,7 @@ class SessionReactor final : public grpc::ClientWriteReactor<v2::AppendRequest> 
   }
 
   void OnDone(const grpc::Status& status) override {
-    SessionReply reply{call_status(status, context_), {}, {}};
+    SessionReply reply{call_status(status, context_, *scope_.connection), {}, {}};
     if (status.ok()) {
       reply.appended = read_appended(response_);
     } else {

@@ -3,6 +3,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "proxy/core/log.h"
+#include "proxy/grpc/messages.h"
 #include "proxy/grpc/methods.h"
 #include "proxy/grpc/services.h"
 #include "proxy/protocol/operations.pb.h"
