@@ -18,7 +18,7 @@ struct ScavengeSlice {
 class Maintenance {
  public:
   virtual ~Maintenance() = default;
-  /// Removes events that no reader can see any more and no writer needs (see docs/guarantees.md), from where the slice
+  /// Removes events that no reader can see any more and no writer needs (see docs/runbook.md), from where the slice
   /// before ended. Appends are taken between slices. May be repeated and given up at any point.
   virtual boost::asio::awaitable<Result<ScavengeSlice>> scavenge(std::uint64_t from) = 0;
 };

@@ -1,4 +1,6 @@
 #include "proxy/core/password.h"
+#include "proxy/protocol/persistent.grpc.pb.h"
+#include "proxy/protocol/streams_v2.grpc.pb.h"
 #include "tests/unit/grpc/secured_fixture.h"
 
 namespace twinstream {
@@ -132,6 +134,110 @@ TEST_F(DoorAccess, a_denied_append_of_a_batch_call_is_one_answer_and_the_call_go
   }
   call->WritesDone();
   EXPECT_TRUE(call->Finish().ok());
+}
+
+TEST_F(DoorAccess, appends_to_several_streams_need_the_right_on_each) {
+  namespace v2 = kurrentdb::protocol::v2::streams;
+  const auto session = [&](const std::string& second) {
+    grpc::ClientContext context;
+    v2::AppendSessionResponse response;
+    auto writer = v2::StreamsService::NewStub(channel_)->AppendSession(&context, &response);
+    for (const std::string& stream : {std::string("order-1"), second}) {
+      v2::AppendRequest request;
+      request.set_stream(stream);
+      auto& record = *request.add_records();
+      record.mutable_schema()->set_name("Tested");
+      record.mutable_schema()->set_format(v2::SCHEMA_FORMAT_JSON);
+      record.set_data("{}");
+      writer->Write(request);
+    }
+    writer->WritesDone();
+    grpc::Status status = writer->Finish();
+    return ended(std::move(status), context);
+  };
+  const auto records = [&](const std::string& stream, const std::string& checked) {
+    v2::AppendRecordsRequest request;
+    auto& record = *request.add_records();
+    record.set_stream(stream);
+    record.mutable_schema()->set_name("Tested");
+    record.mutable_schema()->set_format(v2::SCHEMA_FORMAT_JSON);
+    record.set_data("{}");
+    auto& check = *request.add_checks()->mutable_stream_state();
+    check.set_stream(checked);
+    check.set_expected_state(-1);
+    grpc::ClientContext context;
+    v2::AppendRecordsResponse response;
+    grpc::Status status = v2::StreamsService::NewStub(channel_)->AppendRecords(&context, request, &response);
+    return ended(std::move(status), context);
+  };
+  add_user("jane", "pw");
+  as("jane", "pw");
+  EXPECT_TRUE(is_denied(session("$secret")));
+  EXPECT_EQ(read(read_request("order-1")).revisions().size(), 0u) << "nothing is written";
+  EXPECT_TRUE(session("order-2").status.ok());
+  EXPECT_TRUE(is_denied(records("$secret", "order-9")));
+  EXPECT_TRUE(is_denied(records("order-3", "$secret")));
+  EXPECT_TRUE(records("order-3", "order-9").status.ok());
+  as_nobody();
+  EXPECT_TRUE(is_denied(session("order-2")));
+  EXPECT_TRUE(is_denied(records("order-3", "order-9")));
+}
+
+TEST_F(DoorAccess, persistent_subscriptions_are_made_by_operators_and_read_by_who_may_read_the_stream) {
+  namespace groups = event_store::client::persistent_subscriptions;
+  const auto create = [&](const std::string& stream) {
+    groups::CreateReq request;
+    auto& options = *request.mutable_options();
+    options.set_group_name("g");
+    options.mutable_stream()->mutable_stream_identifier()->set_stream_name(stream);
+    options.mutable_stream()->mutable_start();
+    auto& settings = *options.mutable_settings();
+    settings.set_max_retry_count(1);
+    settings.set_min_checkpoint_count(1);
+    settings.set_max_checkpoint_count(10);
+    settings.set_live_buffer_size(10);
+    settings.set_read_batch_size(5);
+    settings.set_history_buffer_size(10);
+    settings.set_message_timeout_ms(1'000);
+    settings.set_checkpoint_after_ms(1'000);
+    settings.set_consumer_strategy("RoundRobin");
+    grpc::ClientContext context;
+    groups::CreateResp response;
+    grpc::Status status = groups::PersistentSubscriptions::NewStub(channel_)->Create(&context, request, &response);
+    return ended(std::move(status), context);
+  };
+  /// Denied, or the confirmation comes.
+  const auto is_confirmed = [&](const std::string& stream, Ended& end) {
+    grpc::ClientContext context;
+    auto call = groups::PersistentSubscriptions::NewStub(channel_)->Read(&context);
+    groups::ReadReq request;
+    request.mutable_options()->mutable_stream_identifier()->set_stream_name(stream);
+    request.mutable_options()->set_group_name("g");
+    request.mutable_options()->set_buffer_size(10);
+    request.mutable_options()->mutable_uuid_option()->mutable_string();
+    call->Write(request);
+    groups::ReadResp response;
+    const bool confirmed = call->Read(&response) && response.has_subscription_confirmation();
+    if (confirmed) context.TryCancel();
+    call->WritesDone();
+    while (call->Read(&response)) continue;
+    grpc::Status status = call->Finish();
+    end = ended(std::move(status), context);
+    return confirmed;
+  };
+  add_user("jane", "pw");
+  as("ops", "changeit");
+  ASSERT_TRUE(create("order-1").status.ok());
+  ASSERT_TRUE(create("$secret").status.ok());
+  as("jane", "pw");
+  Ended end;
+  EXPECT_TRUE(is_denied(create("order-2")));
+  EXPECT_TRUE(is_confirmed("order-1", end)) << end.status.error_message();
+  EXPECT_FALSE(is_confirmed("$secret", end));
+  EXPECT_TRUE(is_denied(end));
+  as_nobody();
+  EXPECT_FALSE(is_confirmed("order-1", end));
+  EXPECT_TRUE(is_denied(end));
 }
 
 TEST_F(DoorAccess, a_disabled_user_and_an_old_password_are_refused_at_once) {
