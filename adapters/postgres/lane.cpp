@@ -67,7 +67,7 @@ void Lane::serve() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    gather(lock, expected, SteadyClock::now() + last / 4);
+    gather(lock, expected, SteadyClock::now() + last / 8);
     if (queue_.empty()) return;  // stopping, and everybody was answered
     auto batch = take_batch();
     const std::size_t committed = batch.size();

@@ -12,16 +12,27 @@ std::string_view governing_category(std::string_view stream) {
 
 }  // namespace
 
-Category::Permit::~Permit() {
-  if (category_ != nullptr && --category_->under_way_ == 0) category_->changed_.notify();
+Category::Permit::Permit(Category& category, std::string stream) : category_(&category), stream_(std::move(stream)) {
+  ++category.under_way_;
+  if (!stream_.empty()) ++category.writing_[stream_];
 }
 
-Awaitable<Result<Category::Permit>> Category::admit(Clock& clock, std::chrono::nanoseconds limit) {
+Category::Permit::~Permit() {
+  if (category_ == nullptr) return;
+  --category_->under_way_;
+  if (const auto found = category_->writing_.find(stream_); found != category_->writing_.end() && --found->second == 0) {
+    category_->writing_.erase(found);
+  }
+  category_->changed_.notify();
+}
+
+Awaitable<Result<Category::Permit>> Category::admit(Clock& clock, std::chrono::nanoseconds limit,
+                                                     std::string stream) {
   if (held_ && !co_await wait_until(changed_, clock, limit, [this] { return !held_; })) {
     co_return Failure{FailureCode::unavailable,
                       "writes of category " + config.name + " are held while its authority changes; try again", {}};
   }
-  co_return Permit(*this);
+  co_return Permit(*this, std::move(stream));
 }
 
 void Category::release() {
@@ -31,6 +42,10 @@ void Category::release() {
 
 Awaitable<bool> Category::drained(Clock& clock, std::chrono::nanoseconds limit) {
   co_return co_await wait_until(changed_, clock, limit, [this] { return under_way_ == 0; });
+}
+
+Awaitable<bool> Category::appends_ended(Clock& clock, std::chrono::nanoseconds limit, std::string stream) {
+  co_return co_await wait_until(changed_, clock, limit, [this, stream] { return !writing_.contains(stream); });
 }
 
 void Category::note_touched(std::string_view stream) {

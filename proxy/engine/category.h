@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <unordered_map>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,15 @@ class Category {
   /// While it lives, a write of the category is under way and its authority cannot change.
   class Permit {
    public:
-    explicit Permit(Category& category) : category_(&category) { ++category.under_way_; }
-    Permit(Permit&& other) noexcept : category_(std::exchange(other.category_, nullptr)) {}
+    Permit(Category& category, std::string stream);
+    Permit(Permit&& other) noexcept
+        : category_(std::exchange(other.category_, nullptr)), stream_(std::move(other.stream_)) {}
     Permit& operator=(Permit&&) = delete;
     ~Permit();
 
    private:
     Category* category_;
+    std::string stream_;  ///< that is written; empty for others
   };
 
   Category(CategoryConfig config, CategoryState state) : config(std::move(config)), state(state) {}
@@ -46,13 +49,16 @@ class Category {
     return state.eventstore_is_authority && (config.rollback || config.phase != Phase::retire);
   }
 
-  /// Waits while writes are held; unavailable when that takes longer than `limit`.
-  Awaitable<Result<Permit>> admit(Clock& clock, std::chrono::nanoseconds limit);
+  /// Waits while writes are held; unavailable when that takes longer than `limit`. `stream` is what the permit is for,
+  /// when that is an append.
+  Awaitable<Result<Permit>> admit(Clock& clock, std::chrono::nanoseconds limit, std::string stream = {});
   void hold() { held_ = true; }
   void release();
   bool held() const { return held_; }
   /// Waits until no write is under way.
   Awaitable<bool> drained(Clock& clock, std::chrono::nanoseconds limit);
+  /// Waits until no append to this stream is under way.
+  Awaitable<bool> appends_ended(Clock& clock, std::chrono::nanoseconds limit, std::string stream);
 
   /// Streams written since the last check began, so that a change of authority proves just these again.
   void note_touched(std::string_view stream);
@@ -63,6 +69,7 @@ class Category {
 
  private:
   std::size_t under_way_ = 0;
+  std::unordered_map<std::string, unsigned> writing_;  ///< streams with writes under way, and how many
   bool held_ = false;
   std::set<std::string, std::less<>> touched_;
   bool too_many_touched_ = true;  ///< after a start nothing is known: the next check tells

@@ -16,6 +16,10 @@ namespace {
 /// A change of deletion state waits this long for what it depends on, and keeps later writes of its stream waiting.
 constexpr std::chrono::seconds state_change_wait{5};
 
+Failure being_changed() {
+  return {FailureCode::unavailable, "the stream is being deleted or restored; try again", {}};
+}
+
 LogTraits traits_of_both(const EventLog& postgres, const EventLog& eventstore) {
   LogTraits traits = postgres.traits();
   traits.name = "twinstream";
@@ -284,11 +288,8 @@ Awaitable<void> DualLog::mirror_together(std::vector<AppendRequest> written, std
 }
 
 Awaitable<Result<Category::Permit>> DualLog::admit(Category& category, std::string stream) {
-  if (!changing_.empty() &&
-      !co_await wait_until(changed_, clock_, state_change_wait, [&] { return !changing_.contains(stream); })) {
-    co_return Failure{FailureCode::unavailable, "the stream is being deleted or restored; try again", {}};
-  }
-  co_return co_await category.admit(clock_, category.config.fence_timeout);
+  if (!co_await state_is_settled(stream)) co_return being_changed();
+  co_return co_await category.admit(clock_, category.config.fence_timeout, std::move(stream));
 }
 
 // ---- what the backend wrote
@@ -510,31 +511,43 @@ Awaitable<Result<Done>> DualLog::restore(std::string stream) {
 Awaitable<Result<Deleted>> DualLog::change_state(std::string stream, Change change, ExpectedRevision expected) {
   if (auto refusal = refuses_system_stream(stream)) co_return *refusal;
   Category& category = categories_.of(stream);
-  auto permit = co_await admit(category, stream);
+  auto permit = co_await category.admit(clock_, category.config.fence_timeout);
   if (!permit) co_return permit.failure();
+  if (!co_await state_is_settled(stream)) co_return being_changed();
+  changing_.insert(stream);
   EventLog& authority = stores_.authority(category);
   Mirror* mirror = stores_.mirror(category);
-  if (mirror == nullptr) {
-    auto changed = co_await change_at_authority(authority, stream, change, expected);
-    if (changed) changed->position = shown(authority, changed->position);
-    co_return changed;
-  }
-  auto noted = co_await control_.note_state_change(stream);
-  if (!noted) co_return noted.failure();
-  changing_.insert(stream);
-  Result<Deleted> changed = Failure{FailureCode::unavailable,
-                                    "the other store does not have all events of the stream yet; try again", {}};
-  // EventStore does not give hidden events back: PostgreSQL must have them before they are hidden.
-  const bool ready = !category.state.eventstore_is_authority || co_await mirror->settle(stream, state_change_wait);
-  if (ready) changed = co_await change_at_authority(authority, stream, change, expected);
-  mirror->carry_state(stream, [this, stream](Carried) {
-    boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
-  });
-  (void)co_await mirror->settle(stream, state_change_wait);
+  auto changed = mirror == nullptr ? co_await change_at_authority(authority, stream, change, expected)
+                                   : co_await change_at_both(category, *mirror, stream, change, expected);
   changing_.erase(stream);
   changed_.notify();
   category.note_touched(stream);
   if (changed) changed->position = shown(authority, changed->position);
+  co_return changed;
+}
+
+Awaitable<bool> DualLog::state_is_settled(const std::string& stream) {
+  if (changing_.empty()) co_return true;
+  co_return co_await wait_until(changed_, clock_, state_change_wait, [&] { return !changing_.contains(stream); });
+}
+
+Awaitable<Result<Deleted>> DualLog::change_at_both(Category& category, Mirror& mirror, std::string stream, Change change,
+                                                   ExpectedRevision expected) {
+  // Whether an append under way is decided before or after the change must not be open: the mirror could not tell.
+  if (!co_await category.appends_ended(clock_, state_change_wait, stream)) {
+    co_return Failure{FailureCode::unavailable, "appends to the stream that are under way do not end; try again", {}};
+  }
+  auto noted = co_await control_.note_state_change(stream);
+  if (!noted) co_return noted.failure();
+  Result<Deleted> changed = Failure{FailureCode::unavailable,
+                                    "the other store does not have all events of the stream yet; try again", {}};
+  // EventStore does not give hidden events back: PostgreSQL must have them before they are hidden.
+  const bool ready = !category.state.eventstore_is_authority || co_await mirror.settle(stream, state_change_wait);
+  if (ready) changed = co_await change_at_authority(stores_.authority(category), stream, change, expected);
+  mirror.carry_state(stream, [this, stream](Carried) {
+    boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
+  });
+  (void)co_await mirror.settle(stream, state_change_wait);
   co_return changed;
 }
 

@@ -105,6 +105,10 @@ class DualLog final : public EventLog {
   Awaitable<bool> follower_is_current(Category& category, const std::string& stream);
   Awaitable<Result<Head>> head_here(std::string stream);
   Awaitable<Result<Deleted>> change_state(std::string stream, Change change, ExpectedRevision expected);
+  /// Waits for a change of deletion state that is under way; false when it does not end.
+  Awaitable<bool> state_is_settled(const std::string& stream);
+  Awaitable<Result<Deleted>> change_at_both(Category& category, Mirror& mirror, std::string stream, Change change,
+                                            ExpectedRevision expected);
   Awaitable<Result<Deleted>> change_at_authority(EventLog& authority, std::string stream, Change change,
                                                  ExpectedRevision expected);
   Awaitable<void> forget_state_change(std::string stream);

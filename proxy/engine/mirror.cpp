@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds shortest_pause{20};
 constexpr std::chrono::milliseconds longest_pause{5'000};
-constexpr std::chrono::nanoseconds gathering = std::chrono::milliseconds(20);
+constexpr std::chrono::nanoseconds gathering = std::chrono::milliseconds(100);
 /// A stream whose head keeps moving under us without any progress is looked at by a person.
 constexpr unsigned attempts_without_progress = 20;
 
@@ -262,11 +262,12 @@ void Mirror::start(Stream& stream) {
 
 /// Streams start in bursts, as group commit does: one wake-up of every thread and one commit at the follower then serve
 /// many streams, and one append several events of a stream. A burst waits for most of the one before, and, unless
-/// somebody is in a hurry, for `gathering` since that one began. Slow streams do not hold the others up for longer.
+/// somebody is in a hurry or more was waiting than one burst takes, for `gathering` since that one began. Slow streams do
+/// not hold the others up for longer.
 void Mirror::start_waiting() {
   if (waiting_.empty() || running_ >= limits_.concurrency || burst_posted_) return;
   const auto age = clock_.monotonic() - burst_began_;
-  if (running_ <= burst_ / 8 && (hurried_ || age >= gathering)) {
+  if (running_ <= burst_ / 8 && (hurried_ || draining_ || age >= gathering)) {
     // Not at once: what the authority committed together is offered one by one.
     burst_posted_ = true;
     boost::asio::post(executor_, [this] {
@@ -297,6 +298,7 @@ void Mirror::start_burst() {
     boost::asio::co_spawn(executor_, run(stream), boost::asio::detached);
   }
   burst_ = running_;
+  draining_ = !waiting_.empty();
 }
 
 // ---- the one operation

@@ -151,6 +151,7 @@ class Mirror {
   std::size_t burst_ = 0;                        ///< how many were running when the last burst had been started
   std::chrono::nanoseconds burst_began_{0};
   bool hurried_ = false;
+  bool draining_ = false;                        ///< the last burst could not take all that waited
   bool burst_posted_ = false;                    ///< the next one starts as soon as the executor gets to it
   std::unique_ptr<Clock::Timer> burst_overdue_;  ///< set while something waits for the next burst
   std::size_t pending_events_ = 0;

@@ -3,7 +3,8 @@
 PostgreSQL is durable (fsync on), every step has 64 concurrent clients on kept connections and, for writes, about a
 thousand streams. CPU is that of the processes
 that do the work (Twinstream, PostgreSQL, the sink, nginx), not of the load generators. A step's CPU is counted until
-the mirror has caught up, so that work put off is not left out.
+the mirror has caught up, so that work put off is not left out. A machine's speed drifts: each step stands between two
+runs of its baseline, and its ratios are to their mean.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy" / "demo"))
@@ -67,16 +69,34 @@ def cpu_seconds(pids):
     return total / TICK
 
 
+class Row(NamedTuple):
+    name: str
+    requests: int
+    rate: float  # a second
+    cpu: float   # microseconds a request
+    p50_us: int | None
+    p99_us: int | None
+
+    def line(self, base_rate, base_cpu):
+        times = f"{self.p50_us / 1000:7.2f} {self.p99_us / 1000:7.2f}" if self.p50_us else ""
+        return (f"{self.name:44} {self.requests:8} {self.rate:9.0f} {self.rate / base_rate:6.2f}x {self.cpu:8.1f} "
+                f"{self.cpu / base_cpu:6.2f}x {times}")
+
+
 class Bench:
     def __init__(self, arguments, work):
         self.arguments, self.work = arguments, work
         self.stack = Stack(work, arguments.build / "proxy" / "twinstream")
         self.load_binary = arguments.build / "tests" / "bench" / "bench_load"
-        self.rows, self.runs, self.nginxes = [], 0, []
+        self.plain = Stack(work / "plain")  # a PostgreSQL of its own, which nobody else reads
+        self.runs, self.nginxes = 0, []
 
-    def step(self, name, pids, load, settled=lambda: None):
-        """`load(requests)` answers events per second; a first short one finds how many fill the time."""
-        rate = load(2000)["per_second"]
+    def measure(self, name, pids, load, settled=lambda: None):
+        """`load(requests)` answers events per second. The first one touches every stream, and a second short one finds
+        how many requests fill the time."""
+        load(2000)
+        settled()
+        rate = load(4000)["per_second"]
         settled()
         requests = max(2000, int(rate * self.arguments.seconds))
         before = cpu_seconds(pids)
@@ -85,16 +105,17 @@ class Bench:
         if result.get("errors"):
             raise SystemExit(f"bench: {name}: {result['errors']} answers were errors, the last {result['last_error']}")
         cpu = (cpu_seconds(pids) - before) / result["requests"] * 1e6
-        self.rows.append((name, result["requests"], result["per_second"], cpu, result.get("p50_us"),
-                          result.get("p99_us")))
-        self.print_row(self.rows[-1])
+        return Row(name, result["requests"], result["per_second"], cpu, result.get("p50_us"), result.get("p99_us"))
 
-    def print_row(self, row):
-        name, requests, rate, cpu, p50, p99 = row
-        base = next((other for other in self.rows if other[0].partition(":")[0] == name.partition(":")[0]), row)
-        times = f"{p50 / 1000:7.2f} {p99 / 1000:7.2f}" if p50 else " " * 15
-        print(f"{name:44} {requests:8} {rate:9.0f} {rate / base[2]:6.2f}x {cpu:8.1f} {cpu / base[3]:6.2f}x {times}",
-              flush=True)
+    def compare(self, baseline, steps):
+        """Both are functions that measure; the baseline is measured before, between and after the steps."""
+        before = baseline()
+        print(before.line(before.rate, before.cpu), flush=True)
+        for step in steps:
+            row, after = step(), baseline()
+            print(row.line((before.rate + after.rate) / 2, (before.cpu + after.cpu) / 2), flush=True)
+            print(after.line(after.rate, after.cpu), flush=True)
+            before = after
 
     def http(self, port, method, path, body=None):
         def load(requests):
@@ -109,7 +130,7 @@ class Bench:
         self.runs += 1
         each = max(1, requests // CONNECTIONS)
         done = subprocess.run(["pgbench", "-n", "-M", "prepared", "-c", str(CONNECTIONS), "-j", "2", "-t", str(each),
-                               "-D", "event=0", "-D", f"run={self.runs}", "-f", "-", self.stack.postgres_url],
+                               "-D", "event=0", "-D", f"run={self.runs}", "-f", "-", self.plain.postgres_url],
                               input=INSERT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         rate = re.search(r"tps = ([\d.]+) \(without initial", done.stdout)
         if done.returncode or not rate:
@@ -120,16 +141,17 @@ class Bench:
     # steps
 
     def writes(self):
-        postmaster = int((self.work / "postgres/data/postmaster.pid").read_text().split()[0])
-        everything = [postmaster, self.stack.sink.pid(), self.stack.serve.pid()]
+        everything = [postmaster(self.stack), self.stack.sink.pid(), self.stack.serve.pid()]
         write = self.http(self.stack.settings["listen"].rpartition(":")[2], "POST", "/audits/bench-{}/events",
                           {"kind": "configure", "payload": PAYLOAD})
-        self.step("write: direct INSERT + commit (pgbench)", [postmaster], self.pgbench)
-        self.step("write: observe", everything, write)
-        self.enter("dual-write", ack="authority")
-        self.step("write: dual-write, ack authority", everything, write, self.stack.wait_for_mirror)
-        self.enter("dual-write", ack="both", ack_timeout="10s")
-        self.step("write: dual-write, ack both", everything, write, self.stack.wait_for_mirror)
+
+        def dual_write(ack):
+            self.enter("dual-write", ack=ack, ack_timeout="10s")
+            return self.measure(f"write: dual-write, ack {ack}", everything, write, self.stack.wait_for_mirror)
+
+        self.compare(lambda: self.measure("write: direct INSERT + commit (pgbench)", [postmaster(self.plain)], self.pgbench),
+                     [lambda: self.measure("write: observe", everything, write),
+                      lambda: dual_write("authority"), lambda: dual_write("both")])
 
     def enter(self, phase, **changes):
         self.stack.apply(phase=phase, **changes)
@@ -142,9 +164,10 @@ class Bench:
           upstream backend {{ server 127.0.0.1:{backend_port}; keepalive 128; }}
           server {{ listen 127.0.0.1:{front} reuseport; location / {{
             proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}""", front)
-        self.step("pass-through: nginx", [proxy.pid()], self.http(front, "GET", "/item/{}"))
         port = self.stack.settings["listen"].rpartition(":")[2]
-        self.step("pass-through: twinstream", [self.stack.serve.pid()], self.http(port, "GET", "/item/{}"))
+        get = lambda name, daemon, at: lambda: self.measure(f"pass-through: {name}", [daemon.pid()],
+                                                            self.http(at, "GET", "/item/{}"))
+        self.compare(get("nginx", proxy, front), [get("twinstream", self.stack.serve, port)])
 
     def nginx(self, name, workers, content, port):
         config = self.work / f"{name}.conf"
@@ -161,10 +184,12 @@ class Bench:
         backend = free_port()
         self.nginx("nginx-backend", 1,
                    f'server {{ listen 127.0.0.1:{backend}; location / {{ return 200 "ok\\n"; }} }}', backend)
+        self.plain.start_postgres()
         self.stack.start_postgres()
         self.stack.start_sink()
         self.stack.settings["backend"] = f"127.0.0.1:{backend}"
-        subprocess.run(["psql", "-q", self.stack.postgres_url, "-f", ROOT / "deploy/demo/schema.sql"], check=True)
+        for stack in (self.plain, self.stack):
+            subprocess.run(["psql", "-q", stack.postgres_url, "-f", ROOT / "deploy/demo/schema.sql"], check=True)
         self.stack.write_config()
         self.stack.must_run("init")
         self.stack.start_serve()
@@ -178,6 +203,11 @@ class Bench:
             if daemon.pid():
                 daemon.stop()
         self.stack.stop()
+        self.plain.stop()
+
+
+def postmaster(stack):
+    return int((stack.work / "postgres/data/postmaster.pid").read_text().split()[0])
 
 
 def accepts(port):
