@@ -92,7 +92,7 @@ void Mirror::carry(std::string name, std::uint64_t up_to, std::vector<RecordedEv
     if (done) done(Carried::dropped);
     return;
   }
-  if (stream->next && *stream->next > up_to && !stream->relocate) {
+  if (stream->next && *stream->next > up_to && !stream->relocate && !stream->whole) {
     if (done) done(Carried::done);
     return;
   }
@@ -140,7 +140,9 @@ void Mirror::forget(const std::function<bool(std::string_view stream)>& which) {
 
 bool Mirror::has(const std::string& name, std::uint64_t revision) const {
   const auto found = streams_.find(name);
-  return found != streams_.end() && !found->second->relocate && found->second->next && *found->second->next > revision;
+  if (found == streams_.end()) return false;
+  const Stream& stream = *found->second;
+  return !stream.relocate && !stream.whole && stream.next && *stream.next > revision;
 }
 
 bool Mirror::settled(const std::string& name) const {
@@ -241,7 +243,8 @@ void Mirror::advance(Stream& stream, std::uint64_t next) {
 void Mirror::answer_reached(Stream& stream) {
   std::vector<Done> reached;
   std::erase_if(stream.waiters, [&](Stream::Waiter& waiter) {
-    if (!stream.next || *stream.next < waiter.next || (waiter.whole && (stream.whole || stream.relocate))) return false;
+    // While the deletion state is still to be carried nobody may go on: a saved cursor would not come back for it.
+    if (!stream.next || *stream.next < waiter.next || stream.whole || (waiter.whole && stream.relocate)) return false;
     reached.push_back(std::move(waiter.done));
     return true;
   });
@@ -389,6 +392,10 @@ Awaitable<Mirror::Step> Mirror::compare_last_event(Stream& stream, Head authorit
   }
   stream.authority = authority;
   stream.follower = follower;
+  const bool tombstoned = authority.state == Head::State::tombstoned;
+  if (tombstoned ? follower.state != authority.state : hidden_until(authority) != hidden_until(follower)) {
+    stream.whole = true;
+  }
   advance(stream, follower.next_revision());
   co_return Step::more;
 }
