@@ -118,6 +118,11 @@ class EngineFixture : public ::testing::Test {
 
   bool same(const std::string& stream) { return ids(postgres, stream) == ids(eventstore, stream); }
 
+  Awaitable<Done> close() {
+    co_await engine->close(std::chrono::milliseconds(500));
+    co_return Done{};
+  }
+
   boost::asio::io_context context;
   SystemClock clock;
   Metrics metrics;
@@ -126,12 +131,6 @@ class EngineFixture : public ::testing::Test {
   MemoryControlStore control;
   std::unique_ptr<Engine> engine;
   int numbers = 0;
-
- private:
-  Awaitable<Done> close() {
-    co_await engine->close(std::chrono::milliseconds(500));
-    co_return Done{};
-  }
 };
 
 }  // namespace twinstream
