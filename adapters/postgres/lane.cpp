@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t batch_bytes = 4 * 1024 * 1024;
 constexpr std::size_t queue_bytes = 64 * 1024 * 1024;
 constexpr std::chrono::milliseconds recovery_time{3'000};
+constexpr std::chrono::nanoseconds longest_gathering = std::chrono::milliseconds(5);
 constexpr int races_lost_before_giving_up = 10;
 
 // Nested loops over the indexes are right for every batch size; on a table without statistics the planner would not
@@ -67,7 +68,7 @@ void Lane::serve() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    gather(lock, expected, SteadyClock::now() + last / 8);
+    gather(lock, expected, SteadyClock::now() + std::min(last / 8, longest_gathering));
     if (queue_.empty()) return;  // stopping, and everybody was answered
     auto batch = take_batch();
     const std::size_t committed = batch.size();

@@ -82,11 +82,15 @@ Result<Done> Categories::apply(const Config& config) {
                      "read-switch first", {}};
     }
   }
-  std::erase_if(by_name_, [&](const auto& entry) {
-    if (wanted.contains(entry.first)) return false;
-    states_[entry.first] = entry.second->state;
-    return true;
-  });
+  for (auto entry = by_name_.begin(); entry != by_name_.end();) {
+    if (wanted.contains(entry->first)) {
+      ++entry;
+      continue;
+    }
+    states_[entry->first] = entry->second->state;
+    former_.push_back(std::move(entry->second));
+    entry = by_name_.erase(entry);
+  }
   for (auto& [name, category] : wanted) {
     auto& slot = by_name_[name];
     if (slot) {

@@ -118,6 +118,7 @@ class Categories {
 
   std::map<std::string, CategoryState> states_;
   std::map<std::string, std::unique_ptr<Category>> by_name_;
+  std::vector<std::unique_ptr<Category>> former_;  ///< taken out of the file; what is under way may still refer to them
 
   WholeLog find_whole_log() const;
 

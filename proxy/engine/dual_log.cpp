@@ -218,9 +218,9 @@ Awaitable<Result<std::vector<Appended>>> DualLog::append_together(std::vector<Ap
 Awaitable<Result<std::vector<Category::Permit>>> DualLog::admit_together(
     const std::vector<AppendRequest>& requests, const std::vector<StreamCheck>& checks) {
   std::vector<Category::Permit> permits;
-  std::vector<std::string> streams;
-  for (const AppendRequest& request : requests) streams.push_back(request.stream);
-  for (const StreamCheck& check : checks) streams.push_back(check.stream);
+  std::set<std::string> streams;  // each once and in one order: two such appends must not wait for each other
+  for (const AppendRequest& request : requests) streams.insert(request.stream);
+  for (const StreamCheck& check : checks) streams.insert(check.stream);
   permits.reserve(streams.size());
   for (const std::string& stream : streams) {
     auto permit = co_await admit(categories_.of(stream), stream);
@@ -279,17 +279,22 @@ Awaitable<void> DualLog::mirror_together(std::vector<AppendRequest> written, std
   }
   for (std::size_t i = 0; i < written.size(); ++i) {
     Category& category = categories_.of(written[i].stream);
-    if (appended[i].mirror != MirrorState::pending || !waits_for_mirror(category)) continue;
+    Mirror* mirror = stores_.mirror(category);  // the phase may have changed while others were waited for
+    if (mirror == nullptr || appended[i].mirror != MirrorState::pending || !waits_for_mirror(category)) continue;
     const auto left = start + category.config.ack_timeout - clock_.monotonic();
     if (left <= std::chrono::nanoseconds(0)) continue;
-    appended[i].mirror = co_await carried_within(*stores_.mirror(category), clock_, engine_, written[i].stream,
+    appended[i].mirror = co_await carried_within(*mirror, clock_, engine_, written[i].stream,
                                                  *appended[i].revision, {}, left);
   }
 }
 
 Awaitable<Result<Category::Permit>> DualLog::admit(Category& category, std::string stream) {
-  if (!co_await state_is_settled(stream)) co_return being_changed();
-  co_return co_await category.admit(clock_, category.config.fence_timeout, std::move(stream));
+  for (;;) {
+    if (!co_await state_is_settled(stream)) co_return being_changed();
+    auto permit = co_await category.admit(clock_, category.config.fence_timeout, stream);
+    // While the category was held, a change of the stream may have been faster.
+    if (!permit || !changing_.contains(stream)) co_return permit;
+  }
 }
 
 // ---- what the backend wrote
@@ -375,7 +380,8 @@ bool DualLog::follower_is_whole(const Category& category) const {
 /// write past the proxy that the tail has not seen yet.
 void DualLog::note_shown(Category& category, const std::string& stream, const Result<StreamPage>& page) {
   Mirror* mirror = stores_.mirror(category);
-  if (mirror == nullptr || !follower_is_whole(category) || !page || !page->head.revision) return;
+  // While writes are held for a change of authority nothing new may be asked for in the old direction.
+  if (mirror == nullptr || category.held() || !follower_is_whole(category) || !page || !page->head.revision) return;
   mirror->carry(stream, *page->head.revision, {}, {});
 }
 
@@ -544,11 +550,15 @@ Awaitable<Result<Deleted>> DualLog::change_at_both(Category& category, Mirror& m
   // EventStore does not give hidden events back: PostgreSQL must have them before they are hidden.
   const bool ready = !category.state.eventstore_is_authority || co_await mirror.settle(stream, state_change_wait);
   if (ready) changed = co_await change_at_authority(stores_.authority(category), stream, change, expected);
-  mirror.carry_state(stream, [this, stream](Carried) {
-    boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
-  });
+  mirror.carry_state(stream, [this, stream](Carried carried) { state_was_carried(stream, carried); });
   (void)co_await mirror.settle(stream, state_change_wait);
   co_return changed;
+}
+
+/// What the mirror had no room for stays noted, and is carried at the next start.
+void DualLog::state_was_carried(const std::string& stream, Carried carried) {
+  if (carried == Carried::dropped) return;
+  boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
 }
 
 Awaitable<void> DualLog::forget_state_change(std::string stream) { (void)co_await control_.forget_state_change(stream); }
@@ -571,9 +581,7 @@ Awaitable<Result<Done>> DualLog::finish_state_changes() {
   for (std::string& stream : *streams) {
     Mirror* mirror = stores_.mirror(categories_.of(stream));
     if (mirror == nullptr) continue;
-    mirror->carry_state(stream, [this, stream](Carried) {
-      boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
-    });
+    mirror->carry_state(stream, [this, stream](Carried carried) { state_was_carried(stream, carried); });
   }
   co_return Done{};
 }

@@ -309,6 +309,7 @@ void Mirror::start_burst() {
 Awaitable<void> Mirror::run(Stream* stream) {
   Step outcome = Step::more;
   while (outcome == Step::more) outcome = co_await step(*stream);
+  if (outcome == Step::settled) stream->fruitless = 0;
   stream->running = false;
   --running_;
   if (outcome == Step::diverged) {
