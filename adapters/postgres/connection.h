@@ -14,6 +14,9 @@
 
 namespace twinstream::postgres {
 
+/// So often may an append lose a race before it is given up.
+inline constexpr int races_lost_before_giving_up = 10;
+
 /// What the server or the connection said. Thrown inside this adapter only; its doors turn it into a Failure.
 class DatabaseError : public std::exception {
  public:
@@ -24,6 +27,8 @@ class DatabaseError : public std::exception {
   const std::string& state() const { return state_; }  ///< SQLSTATE; empty when the connection broke
   bool lost() const { return lost_; }                  ///< the connection is gone; what it was doing is not known
   bool of_class(std::string_view two) const { return std::string_view(state_).starts_with(two); }
+  /// Another writer took a place or an id in the very moment; what was refused is decided anew by trying again.
+  bool lost_a_race() const { return state_ == "23505" || state_ == "40001" || state_ == "40P01"; }
 
  private:
   std::string state_;

@@ -12,7 +12,6 @@ constexpr std::size_t batch_bytes = 4 * 1024 * 1024;
 constexpr std::size_t queue_bytes = 64 * 1024 * 1024;
 constexpr std::chrono::milliseconds recovery_time{3'000};
 constexpr std::chrono::nanoseconds longest_gathering = std::chrono::milliseconds(5);
-constexpr int races_lost_before_giving_up = 10;
 
 // Nested loops over the indexes are right for every batch size; on a table without statistics the planner would not
 // always think so. Generic plans save planning the function's statements at every call.
@@ -180,7 +179,7 @@ Lane::Answers Lane::after_loss(const Requests& requests, Trial trial, Connection
 /// A single request that was refused. When another writer took its place or its id in the very moment, the next try
 /// sees what that writer stored and decides anew.
 Result<Appended> Lane::redo(const AppendRequest& request, DatabaseError error, Trial trial) {
-  for (int lost = 1; is_race(error) && lost < races_lost_before_giving_up; ++lost) {
+  for (int lost = 1; error.lost_a_race() && lost < races_lost_before_giving_up; ++lost) {
     const auto connection = session_.connected();
     if (!connection.ok()) break;
     const auto backend = (*connection)->backend();
@@ -219,10 +218,6 @@ Result<Appended> Lane::refusal(const DatabaseError& error, bool uncertain) const
   }
   if (uncertain && failure.code == FailureCode::unavailable) return unknown();
   return failure;
-}
-
-bool Lane::is_race(const DatabaseError& error) const {
-  return error.state() == "23505" || error.state() == "40001" || error.state() == "40P01";
 }
 
 bool Lane::repeatable(const AppendRequest& request) const {

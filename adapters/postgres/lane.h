@@ -58,7 +58,6 @@ class Lane {
   Answers after_loss(const Requests& requests, Trial trial, Connection::Backend backend);
   Result<Appended> redo(const AppendRequest& request, DatabaseError error, Trial trial);
   Result<Appended> refusal(const DatabaseError& error, bool uncertain) const;
-  bool is_race(const DatabaseError& error) const;
   bool repeatable(const AppendRequest& request) const;
   bool ended(Connection& connection, const Connection::Backend& old);
   void pause();

@@ -7,12 +7,6 @@
 namespace twinstream::postgres {
 namespace {
 
-constexpr int most_races = 10;
-
-bool lost_a_race(const DatabaseError& error) {
-  return error.state() == "23505" || error.state() == "40001" || error.state() == "40P01";
-}
-
 /// Those of the written streams too: whoever holds one lock while it waits for the next must take them in one order.
 void lock_streams(Connection& connection, const Table& table, const std::vector<AppendRequest>& requests,
                   const std::vector<StreamCheck>& checks) {
@@ -71,7 +65,7 @@ Result<std::vector<Appended>> append_to_streams(Connection& connection, const Ta
     try {
       return append_once(connection, work);
     } catch (const DatabaseError& error) {
-      if (!lost_a_race(error) || races == most_races) throw;
+      if (!error.lost_a_race() || races == races_lost_before_giving_up) throw;
     }
   }
 }

@@ -512,8 +512,7 @@ Awaitable<Result<Done>> DualLog::restore(std::string stream) {
   co_return Done{};
 }
 
-/// Writes of the stream wait meanwhile. The change is noted durably before the authority is asked and forgotten when the
-/// follower shows the same, so that a crash in between is mended at the next start.
+/// Writes of the stream wait meanwhile.
 Awaitable<Result<Deleted>> DualLog::change_state(std::string stream, Change change, ExpectedRevision expected) {
   if (auto refusal = refuses_system_stream(stream)) co_return *refusal;
   Category& category = categories_.of(stream);
@@ -537,6 +536,8 @@ Awaitable<bool> DualLog::state_is_settled(const std::string& stream) {
   co_return co_await wait_until(changed_, clock_, state_change_wait, [&] { return !changing_.contains(stream); });
 }
 
+/// The change is noted durably before the authority is asked and forgotten when the follower shows the same, so that a
+/// crash in between is mended at the next start.
 Awaitable<Result<Deleted>> DualLog::change_at_both(Category& category, Mirror& mirror, std::string stream, Change change,
                                                    ExpectedRevision expected) {
   // Whether an append under way is decided before or after the change must not be open: the mirror could not tell.
@@ -550,15 +551,17 @@ Awaitable<Result<Deleted>> DualLog::change_at_both(Category& category, Mirror& m
   // EventStore does not give hidden events back: PostgreSQL must have them before they are hidden.
   const bool ready = !category.state.eventstore_is_authority || co_await mirror.settle(stream, state_change_wait);
   if (ready) changed = co_await change_at_authority(stores_.authority(category), stream, change, expected);
-  mirror.carry_state(stream, [this, stream](Carried carried) { state_was_carried(stream, carried); });
+  carry_noted_state(mirror, stream);
   (void)co_await mirror.settle(stream, state_change_wait);
   co_return changed;
 }
 
 /// What the mirror had no room for stays noted, and is carried at the next start.
-void DualLog::state_was_carried(const std::string& stream, Carried carried) {
-  if (carried == Carried::dropped) return;
-  boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
+void DualLog::carry_noted_state(Mirror& mirror, const std::string& stream) {
+  mirror.carry_state(stream, [this, stream](Carried carried) {
+    if (carried == Carried::dropped) return;
+    boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
+  });
 }
 
 Awaitable<void> DualLog::forget_state_change(std::string stream) { (void)co_await control_.forget_state_change(stream); }
@@ -581,7 +584,7 @@ Awaitable<Result<Done>> DualLog::finish_state_changes() {
   for (std::string& stream : *streams) {
     Mirror* mirror = stores_.mirror(categories_.of(stream));
     if (mirror == nullptr) continue;
-    mirror->carry_state(stream, [this, stream](Carried carried) { state_was_carried(stream, carried); });
+    carry_noted_state(*mirror, stream);
   }
   co_return Done{};
 }

@@ -111,7 +111,7 @@ class DualLog final : public EventLog {
                                             ExpectedRevision expected);
   Awaitable<Result<Deleted>> change_at_authority(EventLog& authority, std::string stream, Change change,
                                                  ExpectedRevision expected);
-  void state_was_carried(const std::string& stream, Carried carried);
+  void carry_noted_state(Mirror& mirror, const std::string& stream);
   Awaitable<void> forget_state_change(std::string stream);
   Awaitable<Result<Category::Permit>> admit(Category& category, std::string stream);
   bool reads_follower(const Category& category, const std::string& stream) const;
