@@ -1,47 +1,10 @@
 #include "adapters/postgres/append_function.h"
 
-#include <algorithm>
-#include <vector>
-
+#include "adapters/postgres/function_text.h"
 #include "adapters/postgres/wire.h"
-#include "proxy/core/event.h"
-
-// Names in the function start with tw_, so that they do not meet column names of somebody's table in its `where` or in
-// its default expressions.
 
 namespace twinstream::postgres {
 namespace {
-
-using Words = std::vector<std::pair<std::string, std::string>>;
-
-/// Replaces every @word@ of `text`.
-std::string fill(std::string text, const Words& words) {
-  for (const auto& [word, value] : words) {
-    const std::string mark = "@" + word + "@";
-    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + value.size())) {
-      text.replace(at, mark.size(), value);
-    }
-  }
-  return text;
-}
-
-std::string key_parameter(std::size_t i) { return "tw_key" + std::to_string(i); }
-
-bool is_bytea(Storage storage) { return storage == Storage::bytea; }
-
-/// The value of an event as it is stored, from the text or bytea that was passed.
-std::string stored(const std::string& value, const Column& column, Storage storage) {
-  return is_bytea(storage) ? value : value + "::" + column.type;
-}
-
-std::string stored_metadata(const Shape& shape) {
-  const std::string value = "v.tw_metadata";
-  if (shape.managed) return value;
-  const std::string given = stored("nullif(" + value + ", '')", *shape.metadata, shape.metadata_storage);
-  if (shape.metadata->nullable) return given;
-  if (is_json(shape.metadata_storage)) return "coalesce(" + given + ", '{}')";
-  return stored(value, *shape.metadata, shape.metadata_storage);
-}
 
 /// What is stored as jsonb is compared as the text that jsonb prints, all else byte for byte.
 std::string same(const Column& column, Storage storage, const std::string& passed, bool empty_is_null) {
@@ -116,31 +79,10 @@ std::string find_stored(const Shape& shape) {
   return find_by_place(shape) + " union all " + find_in_stream(shape);
 }
 
-std::string insert_columns(const Shape& shape, std::string& values) {
-  std::string columns;
-  const auto add = [&](const Column& column, const std::string& value) {
-    columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
-    values += (values.empty() ? "" : ", ") + value;
-  };
-  for (std::size_t i = 0; i < shape.stream.size(); ++i) {
-    add(shape.stream[i], key_parameter(i) + "s[tw_r_stream[v.tw_request]]::" + shape.stream[i].type);
-  }
-  add(shape.revision,
-      "(tw_first[v.tw_request] + v.tw_place + " + std::to_string(shape.base) + ")::" + shape.revision.type);
-  if (shape.id) add(*shape.id, "v.tw_id::" + shape.id->type);
-  add(shape.type, "v.tw_type::" + shape.type.type);
-  if (shape.content_type) add(*shape.content_type, "v.tw_content");
-  add(shape.data, stored("v.tw_data", shape.data, shape.data_storage));
-  if (shape.metadata) add(*shape.metadata, stored_metadata(shape));
-  const std::string created = "coalesce(v.tw_created, clock_timestamp())";
-  if (shape.created) add(*shape.created, shape.created_has_zone ? created : "(" + created + " at time zone 'UTC')");
-  for (const auto& [column, value] : shape.insert_defaults) add({column, "", false, {}}, "(" + value + ")");
-  return columns;
-}
-
 std::string insert_statement(const Shape& shape) {
   std::string values;
-  const std::string columns = insert_columns(shape, values);
+  const std::string columns =
+      insert_columns(shape, "tw_r_stream[v.tw_request]", "tw_first[v.tw_request] + v.tw_place", values);
   const std::string fits = shape.where.empty() ? "true" : "coalesce((" + shape.where + "), false)";
   return "with tw_written as (insert into " + shape.table + " (" + columns + ")\n    select " + values +
          "\n    from unnest(tw_e_request, tw_e_place, tw_e_id, tw_e_type, tw_e_content, tw_e_data, tw_e_metadata, "
@@ -174,8 +116,7 @@ declare
   tw_s integer; tw_n integer; tw_k integer; tw_x bigint; tw_h bigint; tw_soft boolean;
   tw_taken boolean; tw_equal boolean; tw_placed integer; tw_here integer; tw_repeated boolean; tw_o integer;
 begin
-  perform pg_advisory_xact_lock(q.tw_lock) from
-    (select distinct hashtextextended(n.tw_name, @seed@) as tw_lock from unnest(tw_streams) n(tw_name) order by 1) q;
+  @lock_streams@;
 
   select array_agg(coalesce(h.tw_head, -1) order by k.tw_ord),
          array_agg(coalesce(s.first_visible, 0) order by k.tw_ord),
@@ -265,28 +206,20 @@ end
 )";
 
 std::string parameters(const Shape& shape) {
-  std::string list = "tw_streams text[]";
-  for (std::size_t i = 0; i < shape.stream.size(); ++i) list += ", " + key_parameter(i) + " text[]";
-  const auto payload = [](Storage storage) { return std::string(is_bytea(storage) ? "bytea[]" : "text[]"); };
-  return list +
+  return stream_parameters(shape) +
          ", tw_r_stream integer[], tw_r_kind integer[], tw_r_expected bigint[], tw_r_count integer[], "
-         "tw_e_request integer[], tw_e_place integer[], tw_e_id uuid[], tw_e_type text[], tw_e_content text[], "
-         "tw_e_data " +
-         payload(shape.data_storage) + ", tw_e_metadata " + payload(shape.metadata_storage) +
-         ", tw_e_created timestamptz[]";
+         "tw_e_request integer[], tw_e_place integer[], " +
+         event_parameters(shape);
 }
 
 Words words_of(const Shape& shape) {
-  std::string variables, keys, columns;
+  std::string keys, columns;
   for (std::size_t i = 0; i < shape.stream.size(); ++i) {
-    const std::string key = key_parameter(i);
-    // A local copy is kept unpacked, which makes finding an element cheap.
-    variables += key + "s text[] := " + key + "; ";
-    keys += (i == 0 ? "" : ", ") + key + "s";
+    keys += (i == 0 ? "" : ", ") + key_parameter(i) + "s";
     columns += (i == 0 ? "" : ", ") + std::string("tw_k") + std::to_string(i);
   }
-  return {{"key_variables", variables},
-          {"seed", lock_seed(shape)},
+  return {{"key_variables", key_variables(shape)},
+          {"lock_streams", lock_streams(shape)},
           {"keys", keys},
           {"key_columns", columns},
           {"lateral_head", lateral_head(shape)},
@@ -297,22 +230,9 @@ Words words_of(const Shape& shape) {
 
 }  // namespace
 
-std::string lock_seed(const Shape& shape) { return "hashtext(" + quote_literal(shape.label) + ")"; }
-
 AppendFunction append_function(const Shape& shape) {
-  const std::string text = fill(body, words_of(shape));
-  const std::string signature =
-      "(" + parameters(shape) + ") returns table(outcome integer, revision bigint, pos bigint)";
-  std::string digest = EventId::derive("append function" + signature + text).to_string();
-  digest.erase(std::remove(digest.begin(), digest.end(), '-'), digest.end());
-  AppendFunction function;
-  function.name = shape.control_schema + ".\"append_" + digest.substr(0, 16) + "\"";
-  function.create = "create or replace function " + function.name + signature + " language plpgsql as $twinstream$" +
-                    text + "$twinstream$";
-  std::string arguments;
-  for (std::size_t i = 1; i <= 13 + shape.stream.size(); ++i) arguments += (i == 1 ? "$" : ", $") + std::to_string(i);
-  function.call = "select outcome, revision, pos from " + function.name + "(" + arguments + ")";
-  return function;
+  return made_function(shape, "append", parameters(shape), "table(outcome integer, revision bigint, pos bigint)",
+                       fill(body, words_of(shape)), "outcome, revision, pos");
 }
 
 }  // namespace twinstream::postgres

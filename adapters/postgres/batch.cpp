@@ -1,5 +1,6 @@
 #include "adapters/postgres/batch.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "adapters/postgres/validate.h"
@@ -29,59 +30,58 @@ std::int64_t encode_revision(const ExpectedRevision& expected) {
 
 Type payload_type(Storage storage) { return storage == Storage::bytea ? Type::bytea : Type::text; }
 
-struct Arrays {
-  explicit Arrays(const Shape& shape)
-      : keys(shape.stream.size(), BinaryArray(Type::text)),
-        data(payload_type(shape.data_storage)),
-        metadata(payload_type(shape.metadata_storage)) {}
+/// The streams of a batch, each once and numbered from 1.
+class Streams {
+ public:
+  explicit Streams(const Shape& shape) : shape_(shape), keys_(shape.stream.size(), BinaryArray(Type::text)) {}
 
-  void add_stream(const Shape& shape, const std::string& name) {
-    streams.add(std::string_view(name));
-    const auto values = shape.name.values(name);
-    for (std::size_t i = 0; i < keys.size(); ++i) keys[i].add(std::string_view((*values)[i]));
+  std::int32_t number(const std::string& name) {
+    const auto [stream, fresh] = numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size() + 1));
+    if (fresh) add(name);
+    return stream->second;
   }
 
-  void add_request(const AppendRequest& request, std::int32_t stream) {
-    request_stream.add(stream);
-    request_kind.add(std::int32_t{encode(request.expected.kind)});
-    request_expected.add(encode_revision(request.expected));
-    request_count.add(static_cast<std::int32_t>(request.events.size()));
-    std::int32_t place = 0;
-    for (const auto& event : request.events)
-      add_event(event, static_cast<std::int32_t>(request_stream.size()), place++);
+  void take(std::vector<std::string>& out) {
+    out.push_back(names_.take());
+    for (auto& key : keys_) out.push_back(key.take());
   }
 
-  void add_event(const Event& event, std::int32_t number, std::int32_t place) {
-    request.add(number);
-    places.add(place);
-    id.add(event.id);
-    type.add(std::string_view(event.type));
-    content.add(std::string_view(event.content_type == ContentType::json ? "json" : "binary"));
-    data.add(std::string_view(event.data));
-    metadata.add(std::string_view(event.metadata));
+ private:
+  void add(const std::string& name) {
+    names_.add(std::string_view(name));
+    const auto values = shape_.name.values(name);
+    for (std::size_t i = 0; i < keys_.size(); ++i) keys_[i].add(std::string_view((*values)[i]));
+  }
+
+  const Shape& shape_;
+  std::unordered_map<std::string_view, std::int32_t> numbers_;
+  BinaryArray names_{Type::text};
+  std::vector<BinaryArray> keys_;
+};
+
+class Events {
+ public:
+  explicit Events(const Shape& shape)
+      : data_(payload_type(shape.data_storage)), metadata_(payload_type(shape.metadata_storage)) {}
+
+  void add(const Event& event) {
+    id_.add(event.id);
+    type_.add(std::string_view(event.type));
+    content_.add(std::string_view(event.content_type == ContentType::json ? "json" : "binary"));
+    data_.add(std::string_view(event.data));
+    metadata_.add(std::string_view(event.metadata));
     if (event.created)
-      created.add(std::string_view(binary_timestamp(*event.created)));
+      created_.add(std::string_view(binary_timestamp(*event.created)));
     else
-      created.add_null();
+      created_.add_null();
   }
 
-  std::vector<std::string> take() {
-    std::vector<std::string> all{streams.take()};
-    for (auto& key : keys) all.push_back(key.take());
-    for (auto* array : {&request_stream, &request_kind, &request_expected, &request_count, &request, &places, &id,
-                        &type, &content, &data, &metadata, &created}) {
-      all.push_back(array->take());
-    }
-    return all;
+  void take(std::vector<std::string>& out) {
+    for (auto* array : {&id_, &type_, &content_, &data_, &metadata_, &created_}) out.push_back(array->take());
   }
 
-  BinaryArray streams{Type::text};
-  std::vector<BinaryArray> keys;
-  BinaryArray request_stream{Type::int4}, request_kind{Type::int4}, request_expected{Type::int8},
-      request_count{Type::int4};
-  BinaryArray request{Type::int4}, places{Type::int4}, id{Type::uuid}, type{Type::text}, content{Type::text};
-  BinaryArray data, metadata;
-  BinaryArray created{Type::timestamptz};
+ private:
+  BinaryArray id_{Type::uuid}, type_{Type::text}, content_{Type::text}, data_, metadata_, created_{Type::timestamptz};
 };
 
 Result<Appended> answer(const AppendRequest& request, const Rows& rows, std::size_t row) {
@@ -110,14 +110,48 @@ Result<Appended> answer(const AppendRequest& request, const Rows& rows, std::siz
 }  // namespace
 
 std::vector<std::string> encode_batch(const Shape& shape, const Requests& requests) {
-  Arrays arrays(shape);
-  std::unordered_map<std::string_view, std::int32_t> streams;
+  Streams streams(shape);
+  Events events(shape);
+  BinaryArray stream(Type::int4), kind(Type::int4), expected(Type::int8), count(Type::int4);
+  BinaryArray number(Type::int4), place(Type::int4);
   for (const auto* request : requests) {
-    const auto [stream, fresh] = streams.emplace(request->stream, static_cast<std::int32_t>(streams.size() + 1));
-    if (fresh) arrays.add_stream(shape, request->stream);
-    arrays.add_request(*request, stream->second);
+    stream.add(streams.number(request->stream));
+    kind.add(std::int32_t{encode(request->expected.kind)});
+    expected.add(encode_revision(request->expected));
+    count.add(static_cast<std::int32_t>(request->events.size()));
+    for (std::size_t i = 0; i < request->events.size(); ++i) {
+      number.add(static_cast<std::int32_t>(stream.size()));
+      place.add(static_cast<std::int32_t>(i));
+      events.add(request->events[i]);
+    }
   }
-  return arrays.take();
+  std::vector<std::string> arguments;
+  streams.take(arguments);
+  for (auto* array : {&stream, &kind, &expected, &count, &number, &place}) arguments.push_back(array->take());
+  events.take(arguments);
+  return arguments;
+}
+
+std::vector<std::string> encode_placed(const Shape& shape, const Requests& requests,
+                                       const std::vector<std::uint64_t>& places) {
+  Streams streams(shape);
+  Events events(shape);
+  BinaryArray stream(Type::int4), revision(Type::int8);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const auto number = streams.number(requests[i]->stream);
+    auto next = static_cast<std::int64_t>(places[i]);
+    for (const auto& event : requests[i]->events) {
+      stream.add(number);
+      revision.add(next++);
+      events.add(event);
+    }
+  }
+  std::vector<std::string> arguments;
+  streams.take(arguments);
+  arguments.push_back(stream.take());
+  arguments.push_back(revision.take());
+  events.take(arguments);
+  return arguments;
 }
 
 std::vector<Result<Appended>> decode_answers(const Requests& requests, const Rows& rows) {
@@ -127,6 +161,25 @@ std::vector<Result<Appended>> decode_answers(const Requests& requests, const Row
   std::vector<Result<Appended>> answers;
   answers.reserve(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) answers.push_back(answer(*requests[i], rows, i));
+  return answers;
+}
+
+std::vector<Result<Appended>> decode_placed(const Requests& requests, const std::vector<std::uint64_t>& places,
+                                            const Rows& rows) {
+  std::vector<std::uint64_t> positions;  // drawn from a sequence in the order of the events
+  positions.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) positions.push_back(static_cast<std::uint64_t>(rows.integer(i, 0)));
+  std::sort(positions.begin(), positions.end());
+  std::vector<Result<Appended>> answers;
+  answers.reserve(requests.size());
+  std::size_t written = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    written += requests[i]->events.size();
+    if (written > positions.size()) throw DatabaseError("XX000", "a batch was answered for fewer events", false);
+    const auto position = positions[written - 1];
+    answers.push_back(
+        Appended{places[i] + requests[i]->events.size() - 1, {position, position}, false, MirrorState::none});
+  }
   return answers;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,5 +17,12 @@ using Requests = std::vector<const AppendRequest*>;
 std::vector<std::string> encode_batch(const Shape& shape, const Requests& requests);
 /// The append function's answer, one result for each request. Throws DatabaseError when it does not fit.
 std::vector<Result<Appended>> decode_answers(const Requests& requests, const Rows& rows);
+
+/// The same for the quick function, where `places` holds the first revision of each request. No request is without
+/// events.
+std::vector<std::string> encode_placed(const Shape& shape, const Requests& requests,
+                                       const std::vector<std::uint64_t>& places);
+std::vector<Result<Appended>> decode_placed(const Requests& requests, const std::vector<std::uint64_t>& places,
+                                            const Rows& rows);
 
 }  // namespace twinstream::postgres

@@ -64,6 +64,8 @@ class Connection {
   struct Backend {
     std::int64_t pid = 0;
     std::string started;
+
+    bool operator==(const Backend&) const = default;
   };
 
   /// `setup` is SQL run once, after the session is set to UTC, ISO dates and the timeouts of the configuration.

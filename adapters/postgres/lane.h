@@ -12,6 +12,8 @@
 #include "adapters/postgres/append_function.h"
 #include "adapters/postgres/batch.h"
 #include "adapters/postgres/connection.h"
+#include "adapters/postgres/known_heads.h"
+#include "adapters/postgres/quick_function.h"
 #include "proxy/core/await.h"
 
 namespace twinstream::postgres {
@@ -19,6 +21,9 @@ namespace twinstream::postgres {
 /// Group commit: a thread with one connection that commits whatever waits as one transaction in one round trip. After a
 /// commit it gives the callers that it has just answered a moment to come back, an eighth of what the commit took at
 /// most; otherwise two halves of the callers would wait for each other's commits in turn.
+///
+/// A batch whose streams' heads are known from the lane's own commits goes through the quick function; any other, and
+/// one that the quick function could not take, through the append function.
 ///
 /// A batch that the server refuses is redone request by request, so that only the guilty one fails. When the connection
 /// breaks while a batch is under way, the old backend is ended first and the batch is then repeated on a new
@@ -54,6 +59,7 @@ class Lane {
   void commit(std::vector<Waiting> batch);
   Answers execute(const Requests& requests, Trial trial);
   Answers call(Connection& connection, const Requests& requests);
+  std::optional<Answers> call_quick(Connection& connection, const Requests& requests);
   Answers after_refusal(const Requests& requests, const DatabaseError& error, const Trial& trial);
   Answers after_loss(const Requests& requests, Trial trial, Connection::Backend backend);
   Result<Appended> redo(const AppendRequest& request, DatabaseError error, Trial trial);
@@ -65,7 +71,12 @@ class Lane {
   const PostgresConfig config_;
   const std::shared_ptr<const Shape> shape_;
   const AppendFunction function_;
+  const std::optional<AppendFunction> quick_;
   Session session_;
+  KnownHeads heads_;
+  Connection::Backend backend_;  ///< whose commits `heads_` stems from
+  unsigned rest_ = 0;            ///< so many batches do without the quick function
+  unsigned next_rest_ = 1;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Waiting> queue_;

@@ -9,6 +9,7 @@
 #include "adapters/postgres/lane.h"
 #include "adapters/postgres/multi_append.h"
 #include "adapters/postgres/preflight.h"
+#include "adapters/postgres/quick_function.h"
 #include "adapters/postgres/reading.h"
 #include "adapters/postgres/subscription.h"
 #include "adapters/postgres/validate.h"
@@ -36,9 +37,13 @@ LogTraits traits_of(const Shape& shape) {
 }
 
 std::optional<Failure> missing_schema(Connection& connection, const Shape& shape, const std::string& schema) {
-  const Rows found = connection.query("select to_regclass($1::text) is not null, to_regproc($2::text) is not null",
-                                      {shape.control_schema + ".stream_state", append_function(shape).name});
-  if (found.boolean(0, 0) && found.boolean(0, 1)) return std::nullopt;
+  const auto quick = quick_function(shape);
+  const std::string append = append_function(shape).name;
+  const Rows found = connection.query(
+      "select to_regclass($1::text) is not null and to_regproc($2::text) is not null and to_regproc($3::text) is not "
+      "null",
+      {shape.control_schema + ".stream_state", append, quick ? quick->name : append});
+  if (found.boolean(0, 0)) return std::nullopt;
   return Failure{
       FailureCode::rejected, "schema " + schema + " is not set up for this configuration; run twinstream init", {}};
 }

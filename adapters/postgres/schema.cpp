@@ -4,6 +4,7 @@
 
 #include "adapters/postgres/append_function.h"
 #include "adapters/postgres/connection.h"
+#include "adapters/postgres/quick_function.h"
 #include "adapters/postgres/shape.h"
 #include "adapters/postgres/wire.h"
 
@@ -124,6 +125,7 @@ Result<Done> migrate(Connection& connection, const PostgresConfig& config) {
   const auto shape = load_shape(connection, config);
   if (!shape.ok()) return shape.failure();
   connection.script(append_function(*shape).create);
+  if (const auto quick = quick_function(*shape)) connection.script(quick->create);
   transaction.commit();
   return Done{};
 }

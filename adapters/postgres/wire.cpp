@@ -7,9 +7,11 @@ namespace {
 
 template <class Integer>
 void append_big_endian(std::string& out, Integer value) {
-  for (int shift = sizeof(Integer) * 8 - 8; shift >= 0; shift -= 8) {
-    out.push_back(static_cast<char>(static_cast<std::uint64_t>(value) >> shift & 0xff));
+  char bytes[sizeof(Integer)];
+  for (std::size_t i = 0; i < sizeof bytes; ++i) {
+    bytes[i] = static_cast<char>(static_cast<std::uint64_t>(value) >> (sizeof bytes - 1 - i) * 8 & 0xff);
   }
+  out.append(bytes, sizeof bytes);
 }
 
 int hex_digit(char digit) {

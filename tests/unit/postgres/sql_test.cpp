@@ -4,12 +4,20 @@
 
 #include "adapters/postgres/append_function.h"
 #include "adapters/postgres/batch.h"
+#include "adapters/postgres/quick_function.h"
 #include "adapters/postgres/statements.h"
 #include "adapters/postgres/wire.h"
 #include "tests/unit/postgres/shapes.h"
 
 namespace twinstream::postgres {
 namespace {
+
+Shape mapped_unique() {
+  Shape shape = mapped_jsonb();
+  shape.revision_indexes = {"events_stream_version"};
+  shape.id_indexes = {"events_id"};
+  return shape;
+}
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -23,10 +31,23 @@ TEST(Sql, TheAppendFunctionIsNamedAfterItsText) {
   EXPECT_TRUE(contains(managed.name, "\"twinstream\".\"append_"));
 }
 
-TEST(Sql, NoPlaceholderIsLeftInTheAppendFunction) {
-  for (const auto& shape : {managed_shape(config_of()), mapped_jsonb()}) {
+TEST(Sql, NoPlaceholderIsLeftInTheFunctions) {
+  for (const auto& shape : {managed_shape(config_of()), mapped_unique()}) {
     EXPECT_EQ(append_function(shape).create.find('@'), std::string::npos);
+    EXPECT_EQ(quick_function(shape).value().create.find('@'), std::string::npos);
   }
+}
+
+TEST(Sql, TheQuickFunctionNeedsUniqueIndexesAndAllRows) {
+  EXPECT_TRUE(quick_function(managed_shape(config_of())));
+  for (const auto missing : {&Shape::id_indexes, &Shape::revision_indexes}) {
+    Shape shape = mapped_unique();
+    (shape.*missing).clear();
+    EXPECT_FALSE(quick_function(shape));
+  }
+  Shape part = mapped_unique();
+  part.where = "not archived";
+  EXPECT_FALSE(quick_function(part));
 }
 
 TEST(Sql, NamesAreQuotedEverywhere) {
