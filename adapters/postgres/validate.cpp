@@ -32,13 +32,12 @@ Complaint unfit_text(std::string_view text) {
 
 Complaint unfit_payload(Storage storage, std::string_view bytes) {
   if (storage == Storage::bytea) return std::nullopt;
-  if (auto complaint = unfit_text(bytes)) return complaint;
-  if (storage == Storage::jsonb && !canonical_json(bytes)) {
-    return "is not JSON that a jsonb column can hold (\\u0000 and lone surrogates do not fit)";
-  }
+  if (storage == Storage::text) return unfit_text(bytes);
   AnyJson any;
-  if (storage == Storage::json && !scan_json(bytes, any)) return "is not JSON, and its column holds nothing else";
-  return std::nullopt;
+  if (storage == Storage::jsonb ? fits_jsonb(bytes) : scan_json(bytes, any)) return std::nullopt;
+  if (auto complaint = unfit_text(bytes)) return complaint;
+  if (storage == Storage::json) return "is not JSON, and its column holds nothing else";
+  return "is not JSON that a jsonb column can hold (\\u0000 and lone surrogates do not fit)";
 }
 
 template <class Integer>

@@ -15,6 +15,9 @@ namespace twinstream {
 /// JSON or is something jsonb cannot hold (\u0000, lone surrogates). (Reference: PostgreSQL event stores, section 9.)
 std::optional<std::string> canonical_json(std::string_view text);
 
+/// Whether canonical_json has something to print, without printing it; may refuse a few bytes before its limit of 64 MiB.
+bool fits_jsonb(std::string_view text);
+
 bool is_json_object(std::string_view text);
 
 /// EventStore stamps its own time, so the authority's is carried as `"$originalCreated"`, put textually at the end of

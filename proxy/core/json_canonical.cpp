@@ -291,6 +291,34 @@ class CanonicalWriter final : public JsonSink {
   bool after_key_ = false;
 };
 
+// ---- Looking only ----
+
+class FitChecker final : public JsonSink {
+ public:
+  bool begin_object(std::size_t) override { return count(2); }
+  bool key(std::string_view token) override { return string(token); }
+  bool end_object(std::size_t) override { return true; }
+  bool begin_array(std::size_t) override { return count(2); }
+  bool end_array(std::size_t) override { return true; }
+  bool string(std::string_view token) override {
+    if (token.find('\\') == std::string_view::npos) return count(token.size());
+    scratch_.clear();
+    return append_decoded(scratch_, token) && count(token.size());
+  }
+  bool number(std::string_view token) override {
+    scratch_.clear();
+    return append_number(scratch_, token) && count(scratch_.size());
+  }
+  bool word(std::string_view token) override { return count(token.size()); }
+
+ private:
+  /// No less than what is printed: escapes are printed no longer than they were given; two for a separator.
+  bool count(std::size_t bytes) { return (printed_ += bytes + 2) <= output_limit; }
+
+  std::string scratch_;
+  std::size_t printed_ = 0;
+};
+
 // ---- The second pass ----
 
 class Sorter {
@@ -348,6 +376,11 @@ class Sorter {
 };
 
 }  // namespace
+
+bool fits_jsonb(std::string_view text) {
+  FitChecker checker;
+  return scan_json(text, checker);
+}
 
 std::optional<std::string> canonical_json(std::string_view text) {
   CanonicalWriter writer;

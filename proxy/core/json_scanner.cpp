@@ -12,6 +12,9 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_hex_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
+/// Stands for itself in a string, and is a character of its own.
+bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+
 /// Walks the text with its own stack, so that depth costs no call frames.
 class Scanner {
  public:
@@ -105,7 +108,7 @@ class Scanner {
   bool scan_string(std::string_view& token) {
     const std::size_t begin = at_;
     if (!take('"')) return false;
-    while (at_ < text_.size()) {
+    while (skip_plain(), at_ < text_.size()) {
       const auto c = static_cast<unsigned char>(text_[at_]);
       if (c == '"') {
         token = text_.substr(begin, ++at_ - begin);
@@ -114,6 +117,14 @@ class Scanner {
       if (c < 0x20 || !(c == '\\' ? escape() : character(c))) return false;
     }
     return false;
+  }
+
+  /// Past all that needs no second look: most of most documents.
+  void skip_plain() {
+    const char* const end = text_.data() + text_.size();
+    const char* at = text_.data() + at_;
+    while (at < end && is_plain(static_cast<unsigned char>(*at))) ++at;
+    at_ = static_cast<std::size_t>(at - text_.data());
   }
 
   bool character(unsigned char c) {

@@ -14,13 +14,17 @@ void expect_facts(const std::vector<Fact>& facts) {
   for (const Fact& fact : facts) {
     const auto canonical = canonical_json(fact.given);
     ASSERT_TRUE(canonical) << fact.given;
+    EXPECT_TRUE(fits_jsonb(fact.given)) << fact.given;
     EXPECT_EQ(*canonical, fact.printed) << fact.given;
     EXPECT_EQ(canonical_json(*canonical), fact.printed) << "canonical text is its own canonical form";
   }
 }
 
 void expect_refused(const std::vector<std::string>& texts) {
-  for (const std::string& text : texts) EXPECT_FALSE(canonical_json(text)) << text;
+  for (const std::string& text : texts) {
+    EXPECT_FALSE(canonical_json(text)) << text;
+    EXPECT_FALSE(fits_jsonb(text)) << text;
+  }
 }
 
 std::string repeated(std::string_view part, std::size_t times) {
