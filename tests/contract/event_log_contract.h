@@ -25,6 +25,11 @@
 
 namespace twinstream::contract {
 
+inline const auto any = ExpectedRevision::any();
+inline const auto no_stream = ExpectedRevision::no_stream();
+inline const auto stream_exists = ExpectedRevision::stream_exists();
+inline const auto exact = ExpectedRevision::exact;
+
 /// What a log may do less of by its nature, where LogTraits does not say it.
 struct Abilities {
   bool deletes = true;          ///< soft delete, restore, tombstone

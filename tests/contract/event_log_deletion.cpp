@@ -3,14 +3,6 @@
 // Soft delete, restore and tombstone.
 
 namespace twinstream::contract {
-namespace {
-
-const auto any = ExpectedRevision::any();
-const auto no_stream = ExpectedRevision::no_stream();
-const auto stream_exists = ExpectedRevision::stream_exists();
-const auto exact = ExpectedRevision::exact;
-
-}  // namespace
 
 TEST_P(EventLogContract, SoftDeleteOfAStreamThatNeverExistedIsRefused) {
   if (!abilities().deletes) return;

@@ -3,14 +3,6 @@
 // How an expectation meets a stream in each state, and how repetitions are recognised.
 
 namespace twinstream::contract {
-namespace {
-
-const auto any = ExpectedRevision::any();
-const auto no_stream = ExpectedRevision::no_stream();
-const auto stream_exists = ExpectedRevision::stream_exists();
-const auto exact = ExpectedRevision::exact;
-
-}  // namespace
 
 TEST_P(EventLogContract, ExpectationsOfAStreamThatNeverExisted) {
   EXPECT_EQ(outcome(append(unique_stream(), any, {event()})), "written 0");
