@@ -12,8 +12,6 @@
 namespace twinstream {
 namespace {
 
-constexpr std::size_t file_limit = std::size_t{1} << 20;
-
 Config read_config(const DocumentNode& document, Findings& findings) {
   Config config;
   Section root(document, "", findings);
@@ -80,7 +78,7 @@ LoadResult load_config_text(std::string_view text, std::string_view name) {
 
 LoadResult load_config_file(const std::string& path) {
   std::string problem;
-  const auto text = read_small_file(path, file_limit, problem);
+  const auto text = read_small_file(path, config_file_limit, problem);
   if (!text) return std::vector{ConfigError{path, 0, 0, "", "cannot be read: " + problem}};
   return load_config_text(*text, path);
 }

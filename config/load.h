@@ -31,6 +31,8 @@ LoadResult load_config_file(const std::string& path);
 /// `name` stands for the file in errors.
 LoadResult load_config_text(std::string_view text, std::string_view name);
 
+inline constexpr std::size_t config_file_limit = std::size_t{1} << 20;  ///< bytes
+
 /// The text of a file; nothing when it cannot be read or has more than `limit` bytes, with the reason in `problem`.
 std::optional<std::string> read_small_file(const std::string& path, std::size_t limit, std::string& problem);
 

@@ -18,7 +18,6 @@
 namespace twinstream {
 namespace {
 
-constexpr std::size_t file_limit = std::size_t{1} << 20;
 constexpr std::uint32_t signs_of_change =
     IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
 /// A directory that is gone is looked for this much less often than changes settle.
@@ -77,7 +76,7 @@ class ConfigWatcher::Watch : public std::enable_shared_from_this<Watch> {
  private:
   std::optional<std::string> text_now() const {
     std::string problem;
-    return read_small_file(path_, file_limit, problem);
+    return read_small_file(path_, config_file_limit, problem);
   }
 
   /// Adding a directory again is harmless. A directory that does not exist now is looked for again.

@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int most_attempts = 4;
-constexpr milliseconds retry_pause{50};
+constexpr milliseconds read_pause{50};
 /// Far above every real revision, and below what servers refuse.
 constexpr std::uint64_t beyond_every_head = 1ull << 62;
 
@@ -75,7 +75,7 @@ Awaitable<Result<ReadAnswer>> Reader::read(ReadQuery query, std::uint64_t count)
     const CallFailure failure = explain(answer.status, Intent::read);
     cluster_.report(*connection, failure);
     if (!failure.reconnect || attempt == most_attempts) co_return failure.failure;
-    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, retry_pause * attempt);
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, read_pause * attempt);
     co_await timer.async_wait(boost::asio::use_awaitable);
   }
 }

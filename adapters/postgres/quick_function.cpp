@@ -6,7 +6,7 @@
 namespace twinstream::postgres {
 namespace {
 
-constexpr const char* body = R"(
+constexpr const char* quick_body = R"(
 #variable_conflict use_column
 declare
   @key_variables@
@@ -33,7 +33,7 @@ std::optional<AppendFunction> quick_function(const Shape& shape) {
   if (shape.id_indexes.empty() || shape.revision_indexes.empty() || !shape.where.empty()) return std::nullopt;
   std::string values;
   const std::string columns = insert_columns(shape, "v.tw_stream", "v.tw_revision", values);
-  const std::string text = fill(body, {{"key_variables", key_variables(shape)},
+  const std::string text = fill(quick_body, {{"key_variables", key_variables(shape)},
                                        {"lock_streams", lock_streams(shape)},
                                        {"schema", shape.control_schema},
                                        {"table", shape.table},

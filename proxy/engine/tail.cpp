@@ -8,8 +8,8 @@ namespace twinstream {
 namespace {
 
 constexpr std::size_t most_open = 20'000;
-constexpr std::chrono::milliseconds save_interval{200};
-constexpr std::chrono::milliseconds retry_pause{200};
+constexpr std::chrono::milliseconds cursor_interval{200};
+constexpr std::chrono::milliseconds tail_pause{200};
 constexpr std::chrono::seconds backpressure_look{1};
 
 }  // namespace
@@ -70,7 +70,7 @@ Awaitable<void> Tail::learn_first_end() {
       first_end_ = *tip;
     } else {
       trouble_ = "reading from " + source_.traits().name + ": " + tip.failure().reason;
-      co_await clock_.sleep(retry_pause);
+      co_await clock_.sleep(tail_pause);
     }
   }
 }
@@ -82,9 +82,9 @@ Awaitable<void> Tail::run() {
     subscription_ = source_.subscribe_all(window_->safe());
     const bool ended = co_await follow();
     subscription_.reset();
-    if (!ended && !stopping_) co_await clock_.sleep(retry_pause);
+    if (!ended && !stopping_) co_await clock_.sleep(tail_pause);
   }
-  while (saving_) co_await window_->moved().wait(clock_, save_interval);
+  while (saving_) co_await window_->moved().wait(clock_, cursor_interval);
   co_await save();
   running_ = false;
 }
@@ -122,7 +122,7 @@ void Tail::take(SubscriptionPage page) {
 Awaitable<void> Tail::save_regularly() {
   saving_ = true;
   while (!stopping_) {
-    co_await clock_.sleep(save_interval);
+    co_await clock_.sleep(cursor_interval);
     if (!stopping_) co_await save();
   }
   saving_ = false;

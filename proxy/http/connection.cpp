@@ -2,18 +2,10 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace twinstream::http {
 
 namespace asio = boost::asio;
-
-namespace {
-
-constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
-
-}  // namespace
 
 Connection::Connection(Socket socket, std::size_t input_limit)
     : socket_(std::move(socket)), input_(input_limit), timer_(socket_.get_executor()) {

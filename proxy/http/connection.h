@@ -1,11 +1,13 @@
 #pragma once
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <span>
@@ -20,6 +22,9 @@ using SteadyTimer = boost::asio::basic_waitable_timer<std::chrono::steady_clock,
                                                       boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using Steady = std::chrono::steady_clock;
 using ErrorCode = boost::system::error_code;
+
+/// Answers errors as the first of a tuple instead of throwing them.
+inline constexpr auto use_tuple = boost::asio::as_tuple(boost::asio::use_awaitable);
 
 /// A TCP connection whose every wait has a time limit. At most one fill and one write at a time, all on one thread.
 /// A wait that takes too long ends with boost::asio::error::timed_out; the socket stays open.

@@ -5,14 +5,14 @@
 namespace twinstream::http {
 namespace {
 
-Refusal bad_request(std::string text) { return {400, std::move(text)}; }
+Refusal malformed(std::string text) { return {400, std::move(text)}; }
 
 /// The whole list of codings must be `chunked`: everything else has been the way to smuggle requests.
 std::optional<Refusal> check_transfer_encoding(const std::vector<FieldView>& fields, int version) {
   bool seen = false;
   for (const auto& [name, value] : fields) {
     if (!same_token(name, "Transfer-Encoding")) continue;
-    if (version < 11) return bad_request("Transfer-Encoding in an HTTP/1.0 message");
+    if (version < 11) return malformed("Transfer-Encoding in an HTTP/1.0 message");
     if (seen || !same_token(value, "chunked")) {
       return Refusal{501, "a Transfer-Encoding other than chunked is not supported"};
     }
@@ -27,12 +27,12 @@ std::optional<Refusal> take_host(RequestHead& head) {
   bool seen = false;
   for (const auto& [name, value] : head.fields) {
     if (!same_token(name, "Host")) continue;
-    if (seen) return bad_request("more than one Host field");
+    if (seen) return malformed("more than one Host field");
     seen = true;
     head.host = value;
   }
-  if (!seen && head.version >= 11) return bad_request("an HTTP/1.1 request needs a Host field");
-  if (!is_host(head.host)) return bad_request("malformed Host field");
+  if (!seen && head.version >= 11) return malformed("an HTTP/1.1 request needs a Host field");
+  if (!is_host(head.host)) return malformed("malformed Host field");
   return std::nullopt;
 }
 
@@ -46,19 +46,19 @@ std::optional<std::string_view> after_scheme(std::string_view target) {
 std::optional<Refusal> take_absolute_form(RequestHead& head, std::string_view rest) {
   const auto path = rest.find_first_of("/?");
   head.host = rest.substr(0, path);
-  if (head.host.empty() || !is_host(head.host)) return bad_request("malformed authority in the request target");
+  if (head.host.empty() || !is_host(head.host)) return malformed("malformed authority in the request target");
   head.target = path == std::string_view::npos ? std::string_view("/") : rest.substr(path);
-  if (head.target.front() == '?') return bad_request("the request target has no path");
+  if (head.target.front() == '?') return malformed("the request target has no path");
   return std::nullopt;
 }
 
 std::optional<Refusal> take_target(RequestHead& head) {
   if (head.method == "CONNECT") return Refusal{405, "CONNECT is not supported"};
-  if (head.target.find('#') != std::string_view::npos) return bad_request("the request target has a fragment");
+  if (head.target.find('#') != std::string_view::npos) return malformed("the request target has a fragment");
   if (head.target.front() == '/') return std::nullopt;
   if (head.target == "*" && head.method == "OPTIONS") return std::nullopt;
   if (const auto rest = after_scheme(head.target)) return take_absolute_form(head, *rest);
-  return bad_request("malformed request target");
+  return malformed("malformed request target");
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ std::optional<Refusal> check(RequestHead& head) {
 }
 
 std::optional<Refusal> check(ResponseHead& head) {
-  if (head.status < 100 || head.status > 599) return bad_request("status outside 100 to 599");
+  if (head.status < 100 || head.status > 599) return malformed("status outside 100 to 599");
   return check_transfer_encoding(head.fields, head.version);
 }
 

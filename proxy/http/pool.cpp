@@ -1,9 +1,7 @@
 #include "proxy/http/pool.h"
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace twinstream::http {
 
@@ -12,8 +10,7 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t input_limit = 64 * 1024;  // also the largest head of an answer
+constexpr std::size_t answer_input_limit = 64 * 1024;  // also the largest head of an answer
 constexpr std::size_t max_waiting = 1024;
 
 thread_local BackendPool* pool_of_this_thread = nullptr;
@@ -47,7 +44,7 @@ int GatewayError::status() const {
 }
 
 BackendLine::BackendLine(std::shared_ptr<Connection> opened, std::unordered_set<Connection*>& all)
-    : connection(std::move(opened)), parser(input_limit - 1), all_open(all) {
+    : connection(std::move(opened)), parser(answer_input_limit - 1), all_open(all) {
   all_open.insert(connection.get());
 }
 
@@ -216,7 +213,7 @@ Awaitable<std::optional<std::unique_ptr<BackendLine>>> BackendPool::wait_for_tur
 Awaitable<BackendPool::Acquired> BackendPool::connect() {
   const auto until = Steady::now() + config_.connect_timeout;
   auto [error, endpoints] = co_await resolve(until);
-  auto connection = std::make_shared<Connection>(Socket(executor_), input_limit);
+  auto connection = std::make_shared<Connection>(Socket(executor_), answer_input_limit);
   for (const tcp::endpoint& endpoint : endpoints) {
     error = co_await connection->connect(endpoint, until);
     if (!error) co_return Acquired{Lease(*this, std::make_unique<BackendLine>(connection, all_open_), false), {}};

@@ -4,13 +4,11 @@
 
 #include <array>
 #include <atomic>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -25,7 +23,6 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 /// After the cut, what is still there only has to notice that its sockets are gone.
 constexpr std::chrono::seconds cut_time{1};
 /// Between two tries when the process has no file descriptor left.

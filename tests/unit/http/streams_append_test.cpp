@@ -7,7 +7,7 @@ namespace {
 
 using namespace door_test;
 
-const std::string id_1 = "0d7f6f0e-5a0f-4d2e-9a57-3c9b4f2a1e01";
+const std::string guid_1 = "0d7f6f0e-5a0f-4d2e-9a57-3c9b4f2a1e01";
 const std::string id_2 = "0d7f6f0e-5a0f-4d2e-9a57-3c9b4f2a1e02";
 const std::string batch_type = "application/vnd.eventstore.events+json";
 
@@ -22,7 +22,7 @@ class StreamsAppend : public testing::Test {
   Response post_batch(std::string body, std::string version = "-2") {
     return post(std::move(body), {{"Content-Type", batch_type}, {"ES-ExpectedVersion", std::move(version)}});
   }
-  Response post_json(std::string body, std::string id = id_1, Headers more = {}) {
+  Response post_json(std::string body, std::string id = guid_1, Headers more = {}) {
     Headers headers{{"Content-Type", "application/json"}, {"ES-EventType", "Paid"}, {"ES-EventId", std::move(id)}};
     headers.insert(headers.end(), more.begin(), more.end());
     return post(std::move(body), std::move(headers));
@@ -33,7 +33,7 @@ class StreamsAppend : public testing::Test {
   StreamsApi api{log, {}};
 };
 
-const std::string two_events = R"([{"eventId":")" + id_1 +
+const std::string two_in_a_body = R"([{"eventId":")" + guid_1 +
                                R"(","eventType":"InvoiceOpened","data":{"no":7,"total":120},"metadata":{"by":"ana"}},
  {"eventId":")" + id_2 + R"(","eventType":"LineAdded","data":{"sku":"K-9"}}])";
 
@@ -44,14 +44,14 @@ void expect_refusal(const Response& response, int status, std::string_view reaso
 }
 
 TEST_F(StreamsAppend, ABatchOnANewStreamAnswersCreatedWithTheFirstEventsPlace) {
-  const Response response = post_batch(two_events, "-1");
+  const Response response = post_batch(two_in_a_body, "-1");
   EXPECT_EQ(response.status, 201);
   EXPECT_EQ(response.reason, "Created");
   EXPECT_EQ(header(response, "Location"), "http://db.example:2113/streams/invoice-7/0");
   EXPECT_EQ(header(response, "Content-Type"), "text/plain; charset=utf-8");
   EXPECT_EQ(response.body, "");
   ASSERT_EQ(events().size(), 2U);
-  EXPECT_EQ(events()[0].event.id.to_string(), id_1);
+  EXPECT_EQ(events()[0].event.id.to_string(), guid_1);
   EXPECT_EQ(events()[0].event.type, "InvoiceOpened");
   EXPECT_EQ(events()[0].event.data, "{\n  \"no\": 7,\n  \"total\": 120\n}");
   EXPECT_EQ(events()[0].event.metadata, "{\n  \"by\": \"ana\"\n}");
@@ -59,8 +59,8 @@ TEST_F(StreamsAppend, ABatchOnANewStreamAnswersCreatedWithTheFirstEventsPlace) {
 }
 
 TEST_F(StreamsAppend, RepeatingARequestGivesTheSameAnswerAndWritesNothing) {
-  const Response first = post_batch(two_events, "-1");
-  const Response second = post_batch(two_events, "-1");
+  const Response first = post_batch(two_in_a_body, "-1");
+  const Response second = post_batch(two_in_a_body, "-1");
   EXPECT_EQ(second.status, 201);
   EXPECT_EQ(header(second, "Location"), header(first, "Location"));
   EXPECT_EQ(events().size(), 2U);
@@ -81,14 +81,14 @@ TEST_F(StreamsAppend, DataOfAJsonRequestIsKeptByteForByte) {
 
 TEST_F(StreamsAppend, NumbersInABatchKeepTheirDigits) {
   const std::string body =
-      R"([{"eventId":")" + id_1 + R"(","eventType":"T","data":{"n":12345678901234567890,"m":1.10,"e":1E3}}])";
+      R"([{"eventId":")" + guid_1 + R"(","eventType":"T","data":{"n":12345678901234567890,"m":1.10,"e":1E3}}])";
   EXPECT_EQ(post_batch(body).status, 201);
   EXPECT_EQ(events()[0].event.data, "{\n  \"n\": 12345678901234567890,\n  \"m\": 1.10,\n  \"e\": 1E3\n}");
 }
 
 TEST_F(StreamsAppend, BinaryAndXmlAreStoredAsSentAndAreNoJson) {
   const std::string bytes("\x00\xff{", 3);
-  Headers headers{{"Content-Type", "application/octet-stream"}, {"ES-EventType", "Raw"}, {"ES-EventId", id_1}};
+  Headers headers{{"Content-Type", "application/octet-stream"}, {"ES-EventType", "Raw"}, {"ES-EventId", guid_1}};
   EXPECT_EQ(post(bytes, headers).status, 201);
   headers[0].second = "text/xml";
   headers[2].second = id_2;
@@ -130,7 +130,7 @@ TEST_F(StreamsAppend, ValuesOfABatchBecomeBytesAsTheReferenceMakesThem) {
     EXPECT_EQ(events().back().event.data, stored) << value;
     EXPECT_EQ(events().back().event.content_type, json ? ContentType::json : ContentType::binary) << value;
   }
-  const std::string with_metadata = R"([{"eventId":")" + id_1 + R"(","eventType":"T","metadata":{"m":1}}])";
+  const std::string with_metadata = R"([{"eventId":")" + guid_1 + R"(","eventType":"T","metadata":{"m":1}}])";
   ASSERT_EQ(post_batch(with_metadata).status, 201);
   EXPECT_EQ(events().back().event.data, "");
   EXPECT_EQ(events().back().event.content_type, ContentType::json);
@@ -138,7 +138,7 @@ TEST_F(StreamsAppend, ValuesOfABatchBecomeBytesAsTheReferenceMakesThem) {
 
 TEST_F(StreamsAppend, BatchesThatAreNoArraysOfEventsAreRefusedAndWriteNothing) {
   const std::vector<std::pair<std::string, std::string>> bodies{
-      {R"({"eventId":")" + id_1 + R"(","eventType":"T"})", "Write request body invalid."},
+      {R"({"eventId":")" + guid_1 + R"(","eventType":"T"})", "Write request body invalid."},
       {"[]", "Write request body invalid."},
       {"", "Write request body invalid."},
       {"[1]", "Write request body invalid."},
@@ -146,8 +146,8 @@ TEST_F(StreamsAppend, BatchesThatAreNoArraysOfEventsAreRefusedAndWriteNothing) {
       {R"([{"eventType":"T"}])", "Empty eventId provided."},
       {R"([{"eventId":"00000000-0000-0000-0000-000000000000","eventType":"T"}])", "Empty eventId provided."},
       {R"([{"eventId":"nonsense","eventType":"T"}])", "not a UUID"},
-      {R"([{"eventId":")" + id_1 + R"("}])", "Empty eventType provided."},
-      {R"([{"eventId":")" + id_1 + R"(","eventType":"T"},{"eventId":")" + id_2 + R"("}])", "Empty eventType provided."},
+      {R"([{"eventId":")" + guid_1 + R"("}])", "Empty eventType provided."},
+      {R"([{"eventId":")" + guid_1 + R"(","eventType":"T"},{"eventId":")" + id_2 + R"("}])", "Empty eventType provided."},
   };
   for (const auto& [body, text] : bodies) expect_refusal(post_batch(body), 400, "Bad Request", text);
   EXPECT_TRUE(log.appends.empty());
@@ -161,7 +161,7 @@ TEST_F(StreamsAppend, RequestFaultsAreAnsweredInTheOrderOfTheReference) {
   Headers bad_id = typed;
   bad_id.emplace_back("ES-EventId", "zzz");
   Headers good_id = typed;
-  good_id.emplace_back("ES-EventId", id_1);
+  good_id.emplace_back("ES-EventId", guid_1);
   Headers bad_version = good_id;
   bad_version.emplace_back("ES-ExpectedVersion", "abc");
   Headers bad_leader = good_id;
@@ -186,7 +186,7 @@ TEST_F(StreamsAppend, RequestFaultsAreAnsweredInTheOrderOfTheReference) {
 TEST_F(StreamsAppend, TheNilIdAndVersionsBeyondTheTableAreRefused) {
   expect_refusal(post_json("{}", "00000000-0000-0000-0000-000000000000"), 400, "Bad Request", "ES-EventId");
   for (const std::string version : {"-3", "-6", "1.5", ""}) {
-    expect_refusal(post_json("{}", id_1, {{"ES-ExpectedVersion", version}}), 400, "Bad Request", "ES-ExpectedVersion");
+    expect_refusal(post_json("{}", guid_1, {{"ES-ExpectedVersion", version}}), 400, "Bad Request", "ES-ExpectedVersion");
   }
 }
 
@@ -213,16 +213,16 @@ TEST_F(StreamsAppend, TheIdempotentUrlRefusesWhatTheReferenceRefuses) {
   const std::string path = "/streams/invoice-7/incoming/";
   const Headers json{{"Content-Type", "application/json"}, {"ES-EventType", "T"}};
   EXPECT_EQ(post("{}", json, path + "not-a-guid").status, 400);
-  EXPECT_EQ(post(two_events, {{"Content-Type", batch_type}}, path + id_1).status, 415);
-  EXPECT_EQ(post("x", {{"Content-Type", "application/octet-stream"}, {"ES-EventType", "T"}}, path + id_1).status, 415);
-  expect_refusal(post("{}", {{"Content-Type", "application/json"}}, path + id_1), 400, "Bad Request",
+  EXPECT_EQ(post(two_in_a_body, {{"Content-Type", batch_type}}, path + guid_1).status, 415);
+  EXPECT_EQ(post("x", {{"Content-Type", "application/octet-stream"}, {"ES-EventType", "T"}}, path + guid_1).status, 415);
+  expect_refusal(post("{}", {{"Content-Type", "application/json"}}, path + guid_1), 400, "Bad Request",
                  "Empty eventType provided.");
-  EXPECT_EQ(send("GET", path + id_1).status, 405);
+  EXPECT_EQ(send("GET", path + guid_1).status, 405);
   EXPECT_TRUE(log.appends.empty());
 }
 
 TEST_F(StreamsAppend, AVersionConflictTellsTheCurrentVersionUnderBothNames) {
-  ASSERT_EQ(post_batch(two_events, "-1").status, 201);
+  ASSERT_EQ(post_batch(two_in_a_body, "-1").status, 201);
   const Response conflict = post_json("{}", EventId::random().to_string(), {{"ES-ExpectedVersion", "0"}});
   EXPECT_EQ(conflict.status, 400);
   EXPECT_EQ(conflict.reason, "Wrong expected EventNumber");
@@ -233,7 +233,7 @@ TEST_F(StreamsAppend, AVersionConflictTellsTheCurrentVersionUnderBothNames) {
     const Response missing = post("{}",
                                   {{"Content-Type", "application/json"},
                                    {"Kurrent-EventType", "T"},
-                                   {"Kurrent-EventId", id_1},
+                                   {"Kurrent-EventId", guid_1},
                                    {"Kurrent-ExpectedVersion", version}},
                                   "/streams/none-1");
     EXPECT_EQ(header(missing, "ES-CurrentVersion"), "-1");
@@ -301,14 +301,14 @@ TEST_F(StreamsAppend, NestingCannotBlowUpABatch) {
 
 TEST_F(StreamsAppend, NamesAreDecodedFromAndEncodedIntoUrls) {
   const Response response =
-      post("{}", {{"Content-Type", "application/json"}, {"ES-EventType", "T"}, {"ES-EventId", id_1}},
+      post("{}", {{"Content-Type", "application/json"}, {"ES-EventType", "T"}, {"ES-EventId", guid_1}},
            "/streams/caf%C3%A9%2F1%40b");
   EXPECT_EQ(header(response, "Location"), "http://db.example:2113/streams/caf%C3%A9%2F1%40b/0");
   EXPECT_EQ(log.events("café/1@b").size(), 1U);
 }
 
 TEST_F(StreamsAppend, SoftAndHardDeletesEndAsTheReferenceSays) {
-  ASSERT_EQ(post_batch(two_events).status, 201);
+  ASSERT_EQ(post_batch(two_in_a_body).status, 201);
   const Response soft = send("DELETE", "/streams/invoice-7");
   EXPECT_EQ(soft.status, 204);
   EXPECT_EQ(soft.reason, "Stream deleted");
