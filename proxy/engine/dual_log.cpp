@@ -140,6 +140,7 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
   if (refusal) co_return std::move(*refusal);
   EventLog& authority = stores_.authority(category);
   set_times(category, authority, request);
+  if (auto too_large = refuses_with_time(category, authority, request)) co_return std::move(*too_large);
   Mirror* mirror = stores_.mirror(category);
   // A log that stamps its own time is read back by the mirror; otherwise what was written is known here.
   const bool known = mirror != nullptr && authority.traits().keeps_created;
@@ -194,6 +195,23 @@ void DualLog::set_times(const Category& category, const EventLog& authority, App
   }
 }
 
+/// An event that fits as it was given may not fit with the time that the mirror adds for a follower that stamps its own.
+std::optional<Failure> DualLog::refuses_with_time(const Category& category, const EventLog& authority,
+                                                  const AppendRequest& request) const {
+  constexpr std::size_t most_added = 64;  // bytes
+  if (&authority != &stores_.postgres || stores_.eventstore.traits().keeps_created ||
+      !category.config.original_created) {
+    return std::nullopt;
+  }
+  for (const Event& event : request.events) {
+    const std::size_t bytes = event.data.size() + event.metadata.size() + 2 * event.type.size();
+    if (bytes + most_added <= stores_.eventstore.traits().max_append_bytes) continue;
+    const Event carried = to_eventstore_.translate({request.stream, 0, {}, event});
+    if (auto refusal = stores_.eventstore.refuses({request.stream, {}, {carried}})) return refusal;
+  }
+  return std::nullopt;
+}
+
 bool DualLog::waits_for_mirror(const Category& category) {
   return category.config.ack == Ack::both || category.state.phase == Phase::read_switch;
 }
@@ -240,6 +258,7 @@ Awaitable<Result<std::vector<Appended>>> DualLog::append_together_here(std::vect
     Category& category = categories_.of(request.stream);
     if (&stores_.authority(category) != &authority) co_return decided_elsewhere(category);
     set_times(category, authority, request);
+    if (auto too_large = refuses_with_time(category, authority, request)) co_return std::move(*too_large);
   }
   for (const StreamCheck& check : checks) {
     Category& category = categories_.of(check.stream);

@@ -86,6 +86,8 @@ class DualLog final : public EventLog {
   void count_failure(const EventLog& authority, const Failure& failure);
   void note_written(Category& category, const EventLog& authority, std::string_view stream, std::size_t events);
   void set_times(const Category& category, const EventLog& authority, AppendRequest& request) const;
+  std::optional<Failure> refuses_with_time(const Category& category, const EventLog& authority,
+                                           const AppendRequest& request) const;
   static bool waits_for_mirror(const Category& category);
   Awaitable<MirrorState> mirror_written(Category& category, Mirror& mirror, std::string stream,
                                         std::uint64_t revision, std::vector<RecordedEvent> events);

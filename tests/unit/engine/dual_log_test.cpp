@@ -191,6 +191,23 @@ TEST_F(DualLogTest, MetadataOfARetiredCategoryLivesInEventStore) {
   EXPECT_TRUE(append("$$order-1").failed_with(FailureCode::rejected)) << "PostgreSQL is the authority of its category";
 }
 
+TEST_F(DualLogTest, AnEventThatWouldNotFitWithItsTimeIsRefusedByBothStores) {
+  open_all({category("transaction", Phase::dual_write)});
+  auto large = event();
+  large.metadata.clear();
+  large.type = "t";
+  large.data.assign(eventstore.traits().max_append_bytes - 2, ' ');
+  large.data.replace(0, 2, "{}");
+  EXPECT_TRUE(run(log().append({"transaction-1", ExpectedRevision::any(), {large}})).failed_with(FailureCode::rejected));
+  EXPECT_TRUE(run(log().append_together({{"transaction-1", ExpectedRevision::any(), {large}},
+                                         {"transaction-2", ExpectedRevision::any(), {event()}}}, {}))
+                  .failed_with(FailureCode::rejected));
+  EXPECT_EQ(run(postgres.head("transaction-1"))->state, Head::State::none);
+  large.data.resize(large.data.size() - 64);
+  ASSERT_TRUE(run(log().append({"transaction-1", ExpectedRevision::any(), {large}})).ok());
+  EXPECT_TRUE(eventually([&] { return run(eventstore.head("transaction-1"))->revision == 0u; }));
+}
+
 TEST_F(DualLogTest, AnAppendToSeveralStreamsIsMirroredStreamByStream) {
   auto waiting = category("contact", Phase::dual_write);
   waiting.ack = Ack::both;
