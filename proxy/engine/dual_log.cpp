@@ -563,6 +563,7 @@ Awaitable<Result<Deleted>> DualLog::change_at_both(Category& category, Mirror& m
   if (!co_await category.appends_ended(clock_, state_change_wait, stream)) {
     co_return Failure{FailureCode::unavailable, "appends to the stream that are under way do not end; try again", {}};
   }
+  const std::uint64_t number = noted_[stream] = ++changes_;
   auto noted = co_await control_.note_state_change(stream);
   if (!noted) co_return noted.failure();
   Result<Deleted> changed = Failure{FailureCode::unavailable,
@@ -570,17 +571,35 @@ Awaitable<Result<Deleted>> DualLog::change_at_both(Category& category, Mirror& m
   // EventStore does not give hidden events back: PostgreSQL must have them before they are hidden.
   const bool ready = !category.state.eventstore_is_authority || co_await mirror.settle(stream, state_change_wait);
   if (ready) changed = co_await change_at_authority(stores_.authority(category), stream, change, expected);
-  carry_noted_state(mirror, stream);
+  carry_noted_state(mirror, stream, number);
   (void)co_await mirror.settle(stream, state_change_wait);
   co_return changed;
 }
 
-/// What the mirror had no room for stays noted, and is carried at the next start.
-void DualLog::carry_noted_state(Mirror& mirror, const std::string& stream) {
-  mirror.carry_state(stream, [this, stream](Carried carried) {
-    if (carried == Carried::dropped) return;
-    boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
+/// What was carried of an earlier change says nothing of a later one, which may not have reached the authority yet. What
+/// the mirror had no room for is tried again.
+void DualLog::carry_noted_state(Mirror& mirror, const std::string& stream, std::uint64_t number) {
+  mirror.carry_state(stream, [this, stream, number](Carried carried) {
+    if (!is_latest_change(stream, number)) return;
+    if (carried == Carried::dropped) {
+      boost::asio::co_spawn(engine_, carry_noted_state_later(stream, number), boost::asio::detached);
+    } else {
+      noted_.erase(stream);
+      boost::asio::co_spawn(engine_, forget_state_change(stream), boost::asio::detached);
+    }
   });
+}
+
+bool DualLog::is_latest_change(const std::string& stream, std::uint64_t number) const {
+  const auto latest = noted_.find(stream);
+  return latest != noted_.end() && latest->second == number;
+}
+
+/// When nothing mirrors the stream any more, its note waits for the next start.
+Awaitable<void> DualLog::carry_noted_state_later(std::string stream, std::uint64_t number) {
+  co_await clock_.sleep(state_change_wait);
+  Mirror* mirror = stores_.mirror(categories_.of(stream));
+  if (mirror != nullptr && is_latest_change(stream, number)) carry_noted_state(*mirror, stream, number);
 }
 
 Awaitable<void> DualLog::forget_state_change(std::string stream) { (void)co_await control_.forget_state_change(stream); }
@@ -603,7 +622,7 @@ Awaitable<Result<Done>> DualLog::finish_state_changes() {
   for (std::string& stream : *streams) {
     Mirror* mirror = stores_.mirror(categories_.of(stream));
     if (mirror == nullptr) continue;
-    carry_noted_state(*mirror, stream);
+    carry_noted_state(*mirror, stream, noted_[stream] = ++changes_);
   }
   co_return Done{};
 }

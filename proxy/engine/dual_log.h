@@ -1,6 +1,8 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <map>
 #include <set>
 
 #include "proxy/engine/category.h"
@@ -113,7 +115,9 @@ class DualLog final : public EventLog {
                                             ExpectedRevision expected);
   Awaitable<Result<Deleted>> change_at_authority(EventLog& authority, std::string stream, Change change,
                                                  ExpectedRevision expected);
-  void carry_noted_state(Mirror& mirror, const std::string& stream);
+  void carry_noted_state(Mirror& mirror, const std::string& stream, std::uint64_t number);
+  Awaitable<void> carry_noted_state_later(std::string stream, std::uint64_t number);
+  bool is_latest_change(const std::string& stream, std::uint64_t number) const;
   Awaitable<void> forget_state_change(std::string stream);
   Awaitable<Result<Category::Permit>> admit(Category& category, std::string stream);
   bool reads_follower(const Category& category, const std::string& stream) const;
@@ -130,6 +134,8 @@ class DualLog final : public EventLog {
   Translation to_eventstore_;
   std::set<std::string> changing_;  ///< streams whose deletion state is being changed: their writes wait
   Signal changed_;
+  std::map<std::string, std::uint64_t> noted_;  ///< the number of a stream's latest change that is noted
+  std::uint64_t changes_ = 0;
 };
 
 /// Which share of streams a percentage means: the same stream always falls on the same side.
