@@ -40,7 +40,7 @@ std::vector<std::string> door_warnings(const DoorSecurity& security, UserFile* u
     warnings.push_back("others than its owner may read " + security.users +
                        ", which holds hashes of passwords: chmod 600");
   }
-  if (!security.tls_cert.empty() && !users && security.tls_ca.empty()) {
+  if (!security.tls_cert.empty() && security.users.empty() && security.tls_ca.empty()) {
     warnings.push_back(
         "TLS without users and without an authority for clients: whoever reaches this server may read "
         "and write");
