@@ -180,14 +180,19 @@ Users UserFile::users() {
   return users_;
 }
 
+std::optional<User> UserFile::find(std::string_view login) {
+  std::scoped_lock lock(mutex_);
+  load_if_changed();
+  const auto found = users_.find(login);
+  if (found == users_.end() || found->second.disabled) return std::nullopt;
+  return found->second;
+}
+
 std::optional<User> UserFile::authenticate(std::string_view login, std::string_view password) {
   // Who asks for a user that is not there waits as long as for one that is.
   static const std::string nobody = "pbkdf2-sha512$210000$" + std::string(32, '0') + "$" + std::string(64, '0');
+  const std::optional<User> user = find(login);
   std::unique_lock lock(mutex_);
-  load_if_changed();
-  const auto found = users_.find(login);
-  std::optional<User> user;
-  if (found != users_.end() && !found->second.disabled) user = found->second;
   const auto known = recognised_.find(std::string(login));
   const std::string remembered = known == recognised_.end() ? std::string() : known->second;
   lock.unlock();

@@ -48,6 +48,8 @@ class UserFile {
   std::optional<User> authenticate(std::string_view login, std::string_view password);
 
   Users users();
+  /// Nothing when the login is unknown or disabled.
+  std::optional<User> find(std::string_view login);
 
   /// `edit` gets the users as they are now, and answers whether they are to be kept as it leaves them.
   std::optional<Failure> change(const std::function<bool(Users&)>& edit);
