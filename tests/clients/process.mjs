@@ -50,10 +50,11 @@ export async function startServer(args, ready) {
 }
 
 /// Runs a command to its end, with this on its standard input.
-export const run = (command, args, input = "") =>
+export const run = (command, args, input) =>
   new Promise((done, fail) => {
-    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
-    child.stdin.end(input);
+    const child = spawn(command, args, { stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] });
+    child.stdin?.on("error", () => {}); // a command that ends without reading it: its status tells
+    child.stdin?.end(input);
     let output = "";
     let errors = "";
     child.stdout.on("data", (part) => (output += part));

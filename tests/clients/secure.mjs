@@ -156,6 +156,21 @@ function secureCases(kind, library, connect) {
       assert.equal((await admin().appendToStream(stream, event())).nextExpectedRevision, 1n);
     });
 
+    test("a subscription ends when the right to read is taken away", async () => {
+      const stream = fresh();
+      const administrator = admin();
+      await administrator.setStreamMetadata(stream, { acl: { readRoles: ["jane"] } });
+      await administrator.appendToStream(stream, event());
+      const subscription = jane().subscribeToStream(stream, { fromRevision: "start" });
+      const consume = async () => {
+        for await (const { event: found } of subscription) {
+          if (found.revision === 0n) await administrator.setStreamMetadata(stream, { acl: { readRoles: ["$admins"] } });
+          await administrator.appendToStream(stream, event());
+        }
+      };
+      await denied(consume());
+    });
+
     test("an administrator writes and reads system streams", async () => {
       const stream = `$system-${randomUUID()}`;
       await admin().appendToStream(stream, event());
