@@ -51,6 +51,8 @@ export async function startProxy(category, security = {}) {
     log: serve.log,
     address: serve.match[1],
     url: `esdb://${serve.match[1]}?tls=false`,
+    /// For good.
+    loseEventStore: sink.kill,
     async restart() {
       await serve.kill();
       serve = await startServe();

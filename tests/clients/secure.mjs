@@ -32,9 +32,10 @@ const securedSink = {
   },
 };
 
-const securedProxy = (category, holdsMetadata) => ({
+const securedProxy = (category, decidedElsewhere) => ({
   name: `gRPC door of the proxy in ${category.phase}`,
-  holdsMetadata, // PostgreSQL has no place for it
+  decidedElsewhere, // by EventStore alone
+  holdsMetadata: decidedElsewhere, // PostgreSQL has no place for it
   async start({ cert, key }, users) {
     const proxy = await startProxy(category, { tls_cert: cert, tls_key: key, users });
     return { ...proxy, setPassword: setPassword(["user", "--config", proxy.file]) };
@@ -162,10 +163,12 @@ function secureCases(kind, library, connect) {
       await administrator.setStreamMetadata(stream, { acl: { readRoles: ["jane"] } });
       await administrator.appendToStream(stream, event());
       const subscription = jane().subscribeToStream(stream, { fromRevision: "start" });
+      const patience = Date.now() + 60_000;
       const consume = async () => {
         for await (const { event: found } of subscription) {
           if (found.revision === 0n) await administrator.setStreamMetadata(stream, { acl: { readRoles: ["$admins"] } });
           await administrator.appendToStream(stream, event());
+          if (Date.now() > patience) throw new Error("the subscription goes on");
         }
       };
       await denied(consume());
@@ -225,4 +228,15 @@ function secureCases(kind, library, connect) {
     clients.push(client);
     await assert.rejects(client.appendToStream(fresh(), event()));
   });
+
+  if (kind.decidedElsewhere) {
+    test("a user whose rights cannot be read is not said to be without them", async () => {
+      const client = jane();
+      await client.appendToStream(fresh(), event());
+      await server.loseEventStore();
+      const fails = (promise) => assert.rejects(promise, (error) => !(error instanceof AccessDeniedError));
+      await fails(client.appendToStream(fresh(), event()));
+      await fails(collect(client.readStream(fresh())));
+    });
+  }
 }
