@@ -39,12 +39,23 @@ void check_eventstore_is_there(const Config& config, Findings& findings) {
   }
 }
 
-void check_grpc_is_private(const Config& config, Findings& findings) {
-  if (!config.grpc || config.grpc->insecure || config.grpc->listen.host.empty()) return;
-  if (is_loopback(config.grpc->listen.host)) return;
-  findings.add("grpc.listen",
-               "is reachable from other machines, without encryption or passwords: add `insecure: true` if that is "
-               "meant");
+void check_grpc(const Config& config, Findings& findings) {
+  if (!config.grpc) return;
+  const DoorSecurity& security = config.grpc->security;
+  if (!security.tls_cert.empty() && security.tls_key.empty())
+    findings.add("grpc.tls_cert", "needs `tls_key` beside it");
+  if (security.tls_cert.empty()) {
+    if (!security.tls_key.empty()) findings.add("grpc.tls_key", "needs `tls_cert` beside it");
+    if (!security.tls_ca.empty()) findings.add("grpc.tls_ca", "needs `tls_cert` and `tls_key` beside it");
+    if (!security.users.empty()) {
+      findings.add("grpc.users", "needs `tls_cert` and `tls_key`: passwords would cross the network for all to read");
+    }
+  }
+  if (is_open_to_all(config.grpc->listen.host, security)) {
+    findings.add("grpc.listen",
+                 "is reachable from other machines, without encryption or passwords: add `tls_cert`, `tls_key` and "
+                 "`users`, or `insecure: true` if that is meant");
+  }
 }
 
 /// Whether a request of this route can write a stream of this entry of `categories`.
@@ -113,7 +124,7 @@ void check_config(const Config& config, Findings& findings) {
     check_retirement(config, category, findings);
   }
   check_eventstore_is_there(config, findings);
-  check_grpc_is_private(config, findings);
+  check_grpc(config, findings);
   check_repeated_routes(config, findings);
   check_backend_is_there(config, findings);
   check_reads_have_a_source(config, findings);

@@ -43,11 +43,22 @@ struct ListenConfig {
   bool operator==(const ListenConfig&) const = default;
 };
 
-/// The event API as an EventStore server (gRPC, cleartext HTTP/2).
+/// What protects an EventStore gRPC door. All empty: cleartext, and nothing is enforced.
+struct DoorSecurity {
+  std::string tls_cert;   ///< PEM file: the server's own certificate first, then those that vouch for it
+  std::string tls_key;    ///< PEM file
+  std::string tls_ca;     ///< PEM file; when given, clients must show a certificate that it vouches for
+  std::string users;      ///< file of the users, made when missing; empty: nobody is asked for a name. Needs TLS
+  bool insecure = false;  ///< without it, cleartext is spoken on loopback addresses only
+
+  bool operator==(const DoorSecurity&) const = default;
+};
+
+/// The event API as an EventStore server (gRPC).
 struct GrpcConfig {
   Endpoint listen;
   std::optional<Endpoint> advertise;  ///< what gossip tells clients to connect to; absent: `listen`
-  bool insecure = false;              ///< without it only loopback addresses are listened on
+  DoorSecurity security;
 
   bool operator==(const GrpcConfig&) const = default;
 };

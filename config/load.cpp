@@ -59,7 +59,7 @@ std::optional<std::string> read_small_file(const std::string& path, std::size_t 
   return text;
 }
 
-LoadResult load_config_text(std::string_view text, std::string_view name) {
+LoadResult load_config_text(std::string_view text, std::string_view name, const FurtherCheck& further) {
   Findings findings(name);
   if (!is_utf8(text)) {
     findings.add("", Place{}, "is not UTF-8 text");
@@ -72,15 +72,18 @@ LoadResult load_config_text(std::string_view text, std::string_view name) {
   Config config = read_config(document, findings);
   // What was wrong kept its default: checks of the whole would only find consequences.
   if (findings.empty()) check_config(config, findings);
+  if (findings.empty() && further) {
+    for (FieldProblem& problem : further(config)) findings.add(std::move(problem.field), std::move(problem.text));
+  }
   if (!findings.empty()) return findings.take();
   return config;
 }
 
-LoadResult load_config_file(const std::string& path) {
+LoadResult load_config_file(const std::string& path, const FurtherCheck& further) {
   std::string problem;
   const auto text = read_small_file(path, config_file_limit, problem);
   if (!text) return std::vector{ConfigError{path, 0, 0, "", "cannot be read: " + problem}};
-  return load_config_text(*text, path);
+  return load_config_text(*text, path, further);
 }
 
 }  // namespace twinstream

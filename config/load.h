@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -27,9 +28,16 @@ std::string to_string(const ConfigError& error);
 /// The configuration, or everything that is wrong with it in the order of the file (the first twenty).
 using LoadResult = std::variant<Config, std::vector<ConfigError>>;
 
-LoadResult load_config_file(const std::string& path);
+struct FieldProblem {
+  std::string field;
+  std::string text;
+};
+/// What whoever uses the values knows to be wrong with them, such as files that are not good. Asked last.
+using FurtherCheck = std::function<std::vector<FieldProblem>(const Config&)>;
+
+LoadResult load_config_file(const std::string& path, const FurtherCheck& further = {});
 /// `name` stands for the file in errors.
-LoadResult load_config_text(std::string_view text, std::string_view name);
+LoadResult load_config_text(std::string_view text, std::string_view name, const FurtherCheck& further = {});
 
 inline constexpr std::size_t config_file_limit = std::size_t{1} << 20;  ///< bytes
 

@@ -65,7 +65,11 @@ void read_grpc(Section& root, std::optional<GrpcConfig>& grpc) {
   Endpoint advertise;
   section.read("advertise", advertise, parse_endpoint);
   if (!advertise.host.empty()) config.advertise = advertise;
-  section.read("insecure", config.insecure, parse_boolean);
+  section.read("tls_cert", config.security.tls_cert, accept_text);
+  section.read("tls_key", config.security.tls_key, accept_text);
+  section.read("tls_ca", config.security.tls_ca, accept_text);
+  section.read("users", config.security.users, accept_text);
+  section.read("insecure", config.security.insecure, parse_boolean);
   section.finish();
 }
 

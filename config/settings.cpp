@@ -104,7 +104,12 @@ void put_listen(Writer writer, const ListenConfig& listen) {
 void put_grpc(Writer writer, const GrpcConfig& grpc) {
   writer.put("listen", endpoint_text(grpc.listen));
   if (grpc.advertise) writer.put("advertise", endpoint_text(*grpc.advertise));
-  writer.put("insecure", boolean(grpc.insecure));
+  const DoorSecurity& security = grpc.security;
+  if (!security.tls_cert.empty()) writer.put("tls_cert", quoted(security.tls_cert));
+  if (!security.tls_key.empty()) writer.put("tls_key", quoted(security.tls_key));
+  if (!security.tls_ca.empty()) writer.put("tls_ca", quoted(security.tls_ca));
+  if (!security.users.empty()) writer.put("users", quoted(security.users));
+  writer.put("insecure", boolean(security.insecure));
 }
 
 void put_backend(Writer writer, const BackendConfig& backend) {

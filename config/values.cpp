@@ -176,6 +176,10 @@ bool is_loopback(const std::string& host) {
   return error ? host == "localhost" : address.is_loopback();
 }
 
+bool is_open_to_all(const std::string& host, const DoorSecurity& security) {
+  return security.tls_cert.empty() && !security.insecure && !is_loopback(host);
+}
+
 Problem parse_backend_url(std::string_view text, BackendConfig& backend) {
   constexpr std::string_view scheme = "http://";
   if (text.starts_with("https://")) {

@@ -44,6 +44,8 @@ Problem check_eventstore_url(std::string_view text, std::string& url);
 
 /// Whether only this machine reaches the address; a name other than `localhost` counts as reachable from elsewhere.
 bool is_loopback(const std::string& host);
+/// Whether such a door would speak cleartext to other machines although nobody said that this is meant.
+bool is_open_to_all(const std::string& host, const DoorSecurity& security);
 
 Problem parse_phase_name(std::string_view text, Phase& phase);
 Problem parse_ack(std::string_view text, Ack& ack);

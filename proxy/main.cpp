@@ -8,7 +8,7 @@ namespace {
 using twinstream::BackfillCommand;
 using twinstream::CheckCommand;
 using twinstream::SinkCommand;
-using twinstream::SinkUserCommand;
+using twinstream::UserCommand;
 
 /// The options of every subcommand and what to run for the one that was chosen.
 struct Commands {
@@ -20,6 +20,7 @@ struct Commands {
     add_backfill(app);
     add_check(app);
     add_status(app);
+    add_user(app);
     add_config(app);
   }
 
@@ -81,12 +82,17 @@ struct Commands {
     command->add_option("--advertise", sink.advertise, "host:port that gossip tells clients to connect to");
     command->add_option("--max-append-size", sink.max_append_size, "Most data of one append, e.g. 1048576 or 4MiB")
         ->transform(CLI::AsSizeValue(false));
-    command->add_flag("--insecure", sink.insecure, "Allow an address that other machines can reach without TLS");
-    auto* cert = command->add_option("--tls-cert", sink.tls_cert, "Certificate of the server (PEM); turns TLS on");
-    auto* key = command->add_option("--tls-key", sink.tls_key, "Its private key (PEM)")->needs(cert);
+    command->add_flag("--insecure", sink.security.insecure,
+                      "Allow an address that other machines can reach without TLS");
+    auto* cert =
+        command->add_option("--tls-cert", sink.security.tls_cert, "Certificate of the server (PEM); turns TLS on");
+    auto* key = command->add_option("--tls-key", sink.security.tls_key, "Its private key (PEM)")->needs(cert);
     cert->needs(key);
-    command->add_option("--tls-ca", sink.tls_ca, "Demand client certificates of this authority (PEM)")->needs(cert);
-    command->add_option("--users", sink.users, "File of the users: calls need a name and a password, and the rights")
+    command->add_option("--tls-ca", sink.security.tls_ca, "Demand client certificates of this authority (PEM)")
+        ->needs(cert);
+    command
+        ->add_option("--users", sink.security.users,
+                     "File of the users: calls need a name and a password, and the rights")
         ->needs(cert);
     command->callback([this] {
       if (!run) run = [this] { return twinstream::run_sink(sink); };
@@ -103,11 +109,24 @@ struct Commands {
   void add_sink_user(CLI::App& sink_command) {
     auto* command = sink_command.add_subcommand("user", "Make a user or set its password, read from standard input");
     command->fallthrough();
-    command->add_option("NAME", sink_user.name, "Login name")->required();
-    command->add_option("--full-name", sink_user.full_name, "Name for people");
-    command->add_option("--groups", sink_user.groups, "Groups such as $admins,$ops")->delimiter(',');
-    command->add_option("--users", sink.users, "File of the users, instead of users.json in the data directory");
-    command->callback([this] { run = [this] { return twinstream::run_sink_user(sink, sink_user); }; });
+    with_user(command);
+    command->add_option("--users", sink.security.users,
+                        "File of the users, instead of users.json in the data directory");
+    command->callback([this] { run = [this] { return twinstream::run_sink_user(sink, user); }; });
+  }
+
+  void add_user(CLI::App& app) {
+    auto* command = app.add_subcommand(
+        "user", "Make a user of the gRPC door of `serve` or set its password, read from standard input");
+    with_config(command, config);
+    with_user(command);
+    command->callback([this] { run = [this] { return twinstream::run_user(config, user); }; });
+  }
+
+  void with_user(CLI::App* command) {
+    command->add_option("NAME", user.name, "Login name")->required();
+    command->add_option("--full-name", user.full_name, "Name for people");
+    command->add_option("--groups", user.groups, "Groups such as $admins,$ops")->delimiter(',');
   }
 
   void add_config(CLI::App& app) {
@@ -127,7 +146,7 @@ struct Commands {
   CheckCommand check;
   BackfillCommand backfill;
   SinkCommand sink;
-  SinkUserCommand sink_user;
+  UserCommand user;
 };
 
 }  // namespace

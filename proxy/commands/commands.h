@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "config/config.h"
+
 // One function for each subcommand; the answer is the exit status.
 
 namespace twinstream {
@@ -46,22 +48,20 @@ struct SinkCommand {
   std::string listen = "127.0.0.1:2113";
   std::string advertise;            ///< host:port that gossip tells; empty: the one listened on
   std::size_t max_append_size = 0;  ///< bytes; 0: the default
-  bool insecure = false;            ///< allow an address that is not loopback without TLS
-  std::string tls_cert;             ///< files in PEM form; empty: cleartext
-  std::string tls_key;
-  std::string tls_ca;  ///< when given, clients must show a certificate of this authority
-  std::string users;   ///< file of the users; empty: nothing is enforced
+  DoorSecurity security;
 };
 /// The embedded EventStore-compatible server, until a signal ends it.
 int run_sink(const SinkCommand& command);
 
-struct SinkUserCommand {
+struct UserCommand {
   std::string name;
   std::string full_name;
   std::vector<std::string> groups;
 };
 /// Makes a user of the embedded server or gives it another password, which is read from standard input.
-int run_sink_user(const SinkCommand& sink, const SinkUserCommand& command);
+int run_sink_user(const SinkCommand& sink, const UserCommand& command);
+/// The same for the gRPC door of `serve`.
+int run_user(const std::string& config, const UserCommand& command);
 
 /// Looks whether a store that nobody uses is whole. 0 it is, 1 damaged, 2 could not check.
 int run_sink_verify(const SinkCommand& sink);

@@ -2,11 +2,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cstdio>
+#include <filesystem>
 
 #include "adapters/eventstore/eventstore_log.h"
 #include "adapters/postgres/postgres_log.h"
 #include "adapters/postgres/preflight.h"
+#include "config/values.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/door.h"
 #include "proxy/commands/engine_thread.h"
 #include "proxy/commands/stores.h"
 
@@ -87,10 +90,36 @@ void examine_backend(const Config& config, Report& report) {
   error ? report.warning(where + " cannot be reached: " + error.message()) : report.ok(where + " accepts connections");
 }
 
+/// Its files have been looked at with the configuration.
+void examine_grpc(const Config& config, Report& report) {
+  if (!config.grpc) return;
+  std::printf("grpc\n");
+  const DoorSecurity& security = config.grpc->security;
+  report.ok(security.tls_cert.empty() ? "cleartext" : "TLS with the certificate in " + security.tls_cert);
+  if (security.tls_cert.empty() && !is_loopback(config.grpc->listen.host)) {
+    report.warning("`insecure: true`: whoever reaches this address may read and write");
+  }
+  std::unique_ptr<UserFile> users;
+  std::error_code error;
+  if (security.users.empty()) {
+    report.ok("no users: nobody is asked for a name");
+  } else if (!std::filesystem::exists(security.users, error)) {
+    report.warning(security.users +
+                   " will be made with the users and passwords of a fresh server: set others with "
+                   "`twinstream user`");
+  } else if (auto opened = UserFile::open(security.users); !opened) {
+    report.refuse(opened.failure().reason);
+  } else {
+    users = std::move(*opened);
+    report.ok(std::to_string(users->users().size()) + " users in " + security.users);
+  }
+  for (const std::string& warning : door_warnings(security, users.get(), "twinstream user")) report.warning(warning);
+}
+
 }  // namespace
 
 int run_doctor(const std::string& path) {
-  const auto config = load_or_complain(path);
+  const auto config = load_or_complain(path, door_file_problems);
   if (!config) return 2;
   std::printf("configuration\n  ok       %s\n", path.c_str());
   Report report;
@@ -98,6 +127,7 @@ int run_doctor(const std::string& path) {
   examine_postgres(*config, thread, report);
   examine_eventstore(*config, thread, report);
   examine_backend(*config, report);
+  examine_grpc(*config, report);
   std::printf(report.refused() ? "not ready: see REFUSED above\n" : "ready\n");
   return report.refused() ? 1 : 0;
 }

@@ -9,11 +9,11 @@
 #include "config/watch.h"
 #include "proxy/admin/admin.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/door.h"
 #include "proxy/commands/engine_thread.h"
 #include "proxy/commands/stores.h"
 #include "proxy/commands/workers.h"
 #include "proxy/core/log.h"
-#include "proxy/grpc/server.h"
 #include "proxy/http/router.h"
 #include "proxy/http/server.h"
 #include "proxy/http/upstream.h"
@@ -84,9 +84,12 @@ class Service {
     const Endpoint advertise = grpc.advertise.value_or(Endpoint{});
     workers_ = std::make_unique<Workers>(grpc_threads);
     // PostgreSQL has no place for the state of persistent subscriptions. System streams: nobody mirrors or checks them.
-    auto server = EventStoreServer::start(engine_.log(), workers_->executor(),
-                                          {grpc.listen.host, grpc.listen.port, advertise.host, advertise.port,
-                                           stores_.eventstore.get(), "$twinstream-"});
+    EventStoreServerOptions options{grpc.listen.host, grpc.listen.port,         advertise.host,
+                                    advertise.port,   stores_.eventstore.get(), "$twinstream-"};
+    auto users = secure_door(grpc.security, "twinstream user", options);
+    if (!users) return users.failure();
+    users_ = std::move(*users);
+    auto server = EventStoreServer::start(engine_.log(), workers_->executor(), std::move(options));
     if (!server) return server.failure();
     grpc_server_ = std::move(*server);
     return Done{};
@@ -130,6 +133,9 @@ class Service {
     }
     for (const std::string& field : restart_needed(config_, next)) {
       log::warning("this change of the configuration needs a restart", {{"field", field}});
+    }
+    for (const FieldProblem& problem : door_file_problems(next)) {
+      log::warning("a restart would fail", {{"field", problem.field}, {"reason", problem.text}});
     }
     config_.categories = next.categories;
     config_.routes = next.routes;
@@ -205,6 +211,7 @@ class Service {
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<http::Server> admin_server_;
   std::unique_ptr<Workers> workers_;
+  std::unique_ptr<UserFile> users_;
   std::unique_ptr<EventStoreServer> grpc_server_;
   bool lost_lock_ = false;
 };
@@ -217,7 +224,7 @@ int complain(const Failure& failure) {
 }  // namespace
 
 int run_serve(const std::string& path) {
-  auto config = load_or_complain(path);
+  auto config = load_or_complain(path, door_file_problems);
   if (!config) return 2;
   auto stores = open_stores(*config);
   if (!stores) return complain(stores.failure());

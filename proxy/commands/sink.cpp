@@ -5,9 +5,8 @@
 #include "adapters/embedded/embedded_log.h"
 #include "config/values.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/door.h"
 #include "proxy/commands/workers.h"
-#include "proxy/core/log.h"
-#include "proxy/grpc/server.h"
 
 namespace twinstream {
 namespace {
@@ -31,7 +30,7 @@ Result<EventStoreServerOptions> server_options(const SinkCommand& command) {
       return Failure{FailureCode::rejected, "--advertise " + command.advertise + ": it " + *problem, {}};
     }
   }
-  if (!command.insecure && command.tls_cert.empty() && !is_loopback(listen.host)) {
+  if (is_open_to_all(listen.host, command.security)) {
     return Failure{FailureCode::rejected,
                    "--listen " + command.listen +
                        " is reachable from other machines, without encryption or "
@@ -43,23 +42,12 @@ Result<EventStoreServerOptions> server_options(const SinkCommand& command) {
   options.port = listen.port;
   options.advertise_host = advertise.host;
   options.advertise_port = advertise.port;
-  if (!command.tls_cert.empty()) options.tls = TlsFiles{command.tls_cert, command.tls_key, command.tls_ca};
   return options;
 }
 
 std::string authority(const std::string& host, std::uint16_t port) {
   const bool ipv6 = host.find(':') != std::string::npos;
   return (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
-
-/// What an operator should know who makes a server reachable.
-void warn(const SinkCommand& command, UserFile* users) {
-  if (users && users->authenticate("admin", UserFile::first_password)) {
-    log::warning("the user admin has the password of a fresh server: set another one with `twinstream sink user`");
-  }
-  if (!command.tls_cert.empty() && !users && command.tls_ca.empty()) {
-    log::warning("TLS without --users or --tls-ca: whoever reaches this server may read and write");
-  }
 }
 
 }  // namespace
@@ -78,14 +66,8 @@ int run_sink(const SinkCommand& command) {
   auto log = EmbeddedLog::open(command.data, log_options);
   if (!log.ok()) return complain(log.failure().reason);
 
-  std::unique_ptr<UserFile> users;
-  if (!command.users.empty()) {
-    auto opened = UserFile::open(command.users);
-    if (!opened.ok()) return complain(opened.failure().reason);
-    users = std::move(*opened);
-  }
-  warn(command, users.get());
-  options->users = users.get();
+  const auto users = secure_door(command.security, "twinstream sink user", *options);
+  if (!users.ok()) return complain(users.failure().reason);
   options->maintenance = log->get();
   options->stop = [&main_thread] { main_thread.stop(); };
 

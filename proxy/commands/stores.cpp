@@ -26,8 +26,8 @@ Result<OpenStores> open_stores(const Config& config) {
   return stores;
 }
 
-std::optional<Config> load_or_complain(const std::string& path) {
-  auto loaded = load_config_file(path);
+std::optional<Config> load_or_complain(const std::string& path, const FurtherCheck& further) {
+  auto loaded = load_config_file(path, further);
   if (auto* config = std::get_if<Config>(&loaded)) return std::move(*config);
   for (const ConfigError& error : std::get<std::vector<ConfigError>>(loaded)) {
     std::fprintf(stderr, "%s\n", to_string(error).c_str());

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "config/config.h"
+#include "config/load.h"
 #include "proxy/core/event_log.h"
 #include "proxy/engine/control_store.h"
 
@@ -19,6 +19,6 @@ struct OpenStores {
 Result<OpenStores> open_stores(const Config& config);
 
 /// Loads the file; prints every error and answers nothing when there are any.
-std::optional<Config> load_or_complain(const std::string& path);
+std::optional<Config> load_or_complain(const std::string& path, const FurtherCheck& further = {});
 
 }  // namespace twinstream

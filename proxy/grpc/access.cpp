@@ -70,6 +70,13 @@ Awaitable<Result<Names>> holders(EventLog& log, std::string stream, std::string_
 
 bool Caller::is_in(std::string_view group) const { return std::find(groups.begin(), groups.end(), group) != groups.end(); }
 
+Caller caller_now(UserFile* users, const Caller& caller) {
+  if (!users || caller.login.empty()) return caller;
+  auto user = users->find(caller.login);
+  if (!user) return {};
+  return {std::move(user->login), std::move(user->groups), false};
+}
+
 CallStatus access_denied() {
   return {StatusCode::permission_denied, "Access Denied", {{"exception", "access-denied"}}};
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "proxy/grpc/call_status.h"
+#include "proxy/grpc/user_file.h"
 
 // Who may do what: EventStore's default access, stream rights in `$acl`, and `$settings` (reference, section 10.2). A
 // server without users enforces nothing.
@@ -24,6 +25,9 @@ struct Caller {
 enum class Need { nothing, login, operations, administration };
 
 enum class StreamRight { read, write, erase };
+
+/// The same caller with the groups of now; nobody when the user is gone or disabled. For calls that last.
+Caller caller_now(UserFile* users, const Caller& caller);
 
 CallStatus access_denied();
 CallStatus check(const Caller& caller, Need need);

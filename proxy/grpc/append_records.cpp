@@ -78,12 +78,12 @@ Awaitable<CallStatus> append_records(EventLog& log, const Caller& caller, v2::Ap
   if (refused) co_return *refused;
   std::vector<AppendRequest> named;
   for (const auto& one : requests) {
-    const auto refusal = co_await check(log, caller, StreamRight::write, one.stream);
+    const auto refusal = co_await check_with_details(log, caller, StreamRight::write, one.stream);
     if (!refusal.ok()) co_return refusal;
     named.push_back({one.stream, {}, {}});
   }
   for (const auto& one : checks) {
-    const auto refusal = co_await check(log, caller, StreamRight::read, one.stream);
+    const auto refusal = co_await check_with_details(log, caller, StreamRight::read, one.stream);
     if (!refusal.ok()) co_return refusal;
   }
   const auto answers = co_await log.append_together(std::move(requests), checks);

@@ -71,7 +71,7 @@ class AppendSessionCall final : public grpc::ServerReadReactor<v2::AppendRequest
     std::vector<ExpectedRevision> expected;
     const Caller caller = caller_of(call->door_, *call->context_);
     for (const auto& request : call->requests_) {
-      const auto refusal = co_await check(call->door_.log, caller, StreamRight::write, request.stream);
+      const auto refusal = co_await check_with_details(call->door_.log, caller, StreamRight::write, request.stream);
       if (!refusal.ok()) co_return call->end(refusal);
       streams.push_back(request.stream);
       expected.push_back(request.expected);

@@ -130,10 +130,13 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     std::vector<AppendRequest> requests;
     std::vector<BatchAddress> addresses;
     std::vector<BatchAnswer> answers;
+    const Caller caller = caller_now(call.door_.users, call.caller_);
     for (Waiting& each : group) {
-      const auto refusal = co_await check(log, call.caller_, StreamRight::write, each.append.request.stream);
+      const auto refusal = co_await check(log, caller, StreamRight::write, each.append.request.stream);
       if (!refusal.ok()) {
-        answers.push_back(denied_answer(each.append.address));
+        const bool denied = refusal.code == StatusCode::permission_denied;
+        answers.push_back(denied ? denied_answer(each.append.address)
+                                 : busy_answer(each.append.address, refusal.message));
         continue;
       }
       requests.push_back(std::move(each.append.request));

@@ -144,13 +144,15 @@ class PersistentReadCall final : public grpc::ServerBidiReactor<groups::ReadReq,
     name_ = std::get<persistent::GroupName>(parsed);
     string_ids_ = options.uuid_option().has_string();
     const std::string source = options.has_all() ? "$all" : options.stream_identifier().stream_name();
-    const auto refusal = co_await check(door_.log, caller_of(door_, *context_), StreamRight::read, source);
+    const Caller caller = caller_of(door_, *context_);
+    const auto refusal = co_await check(door_.log, caller, StreamRight::read, source);
     if (!refusal.ok()) co_return refusal;
     auto found = co_await groups_.find(name_);
     if (!found.ok()) co_return group_failure(name_, found.failure());
     if (std::holds_alternative<persistent::Groups::Refused>(*found)) co_return group_not_found(name_);
     runner_ = std::get<std::shared_ptr<Runner>>(*found);
-    persistent::ConsumerInfo who{address_of(context_->peer()), "anonymous", header(*context_, "connection-name")};
+    persistent::ConsumerInfo who{address_of(context_->peer()), caller.login.empty() ? "anonymous" : caller.login,
+                                 header(*context_, "connection-name")};
     co_return co_await run_on(runner_->executor(),
                               take_place(std::move(who), static_cast<std::size_t>(options.buffer_size())));
   }

@@ -103,6 +103,7 @@ class ReadCall final : public grpc::ServerBidiReactor<streams::ReadReq, streams:
     } else {
       auto& allowed = std::get<ReadPlan>(plan);
       allowed.caller = caller_of(call->door_, *call->context_);
+      allowed.users = call->door_.users;
       status = co_await check(call->door_.log, allowed.caller, StreamRight::read, allowed.stream.value_or("$all"));
       if (status.ok()) status = co_await read(call->door_.log, std::move(allowed), *call);
     }

@@ -26,6 +26,7 @@ struct ReadPlan {
   bool resolve_links = false;
   bool string_ids = false;
   Caller caller{{}, {}, true};  ///< a link is followed only to what it may read
+  UserFile* users = nullptr;    ///< by whom a subscription looks at its caller again
   bool tells_positions = false;  ///< first_stream_position and last_stream_position are wanted
 
   static Parsed<ReadPlan> parse(const wire::streams::ReadReq& request);

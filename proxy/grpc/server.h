@@ -10,16 +10,10 @@
 #include "proxy/core/event_log.h"
 #include "proxy/core/maintenance.h"
 #include "proxy/core/result.h"
+#include "proxy/grpc/tls_files.h"
 #include "proxy/grpc/user_file.h"
 
 namespace twinstream {
-
-/// In PEM form.
-struct TlsFiles {
-  std::string certificate;  ///< the server's own first, then those that vouch for it
-  std::string key;
-  std::string client_ca;  ///< when given, clients must show a certificate that it vouches for
-};
 
 struct EventStoreServerOptions {
   std::string host = "127.0.0.1";

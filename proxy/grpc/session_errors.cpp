@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "proxy/protocol/rich_status.pb.h"
+#include "proxy/protocol/rpc_errors.pb.h"
 #include "proxy/protocol/streams_v2_errors.pb.h"
 
 namespace twinstream::door {
@@ -132,6 +133,18 @@ CallStatus records_failure(const Failure& failure, const std::vector<AppendReque
   if (details.violations().empty()) return session_failure(failure, streams, expected);
   return stream_error(StatusCode::failed_precondition, "the append depends on streams that are not as expected",
                       "APPEND_CONSISTENCY_VIOLATION", details);
+}
+
+Awaitable<CallStatus> check_with_details(EventLog& log, const Caller& caller, StreamRight right, std::string stream) {
+  auto status = co_await check(log, caller, right, std::move(stream));
+  if (status.code != StatusCode::permission_denied) co_return status;
+  kurrent::rpc::AccessDeniedErrorDetails details;
+  details.set_operation(right == StreamRight::read ? "streams:read" : "streams:write");
+  if (!caller.login.empty()) details.set_username(caller.login);
+  auto denied = rich(status.code, std::move(status.message), server_domain, "ACCESS_DENIED",
+                     details.GetDescriptor()->full_name(), &details);
+  denied.trailers = std::move(status.trailers);
+  co_return denied;
 }
 
 CallStatus bad_request(std::string_view field, std::string reason) {

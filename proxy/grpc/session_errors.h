@@ -1,10 +1,14 @@
 #pragma once
 
+#include "proxy/grpc/access.h"
 #include "proxy/grpc/call_status.h"
 
 // The errors of protocol v2: a status, and in its details an ErrorInfo, then what belongs to its reason.
 
 namespace twinstream::door {
+
+/// As `check` of access.h. A denial keeps the trailer by which clients know it.
+Awaitable<CallStatus> check_with_details(EventLog& log, const Caller& caller, StreamRight right, std::string stream);
 
 CallStatus bad_request(std::string_view field, std::string reason);
 CallStatus no_requests();

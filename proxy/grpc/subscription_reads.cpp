@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 
 #include "proxy/grpc/reading.h"
 
@@ -6,6 +7,10 @@ namespace twinstream::door {
 namespace {
 
 using Batch = ResponseStream::Batch;
+
+/// Rights that are taken away end a subscription. They are looked at before events are delivered, at most this often:
+/// each look reads the log.
+constexpr std::chrono::seconds between_checks{1};
 
 wire::streams::ReadResp confirmation() {
   wire::streams::ReadResp response;
@@ -93,15 +98,22 @@ Batch with_checkpoints(Batch events, const std::vector<std::pair<std::size_t, Po
   return merged;
 }
 
-/// Delivers until the caller has gone or the log refuses to go on.
-Awaitable<CallStatus> deliver(EventLog& log, const ReadPlan& plan, std::shared_ptr<Subscription> subscription,
+/// Delivers until the caller has gone, may not read any more, or the log refuses to go on.
+Awaitable<CallStatus> deliver(EventLog& log, ReadPlan plan, std::shared_ptr<Subscription> subscription,
                               ResponseStream& responses) {
   responses.on_stop([subscription] { subscription->close(); });
   if (!co_await responses.send({confirmation()})) co_return CallStatus{};
   Examiner examiner(plan);
+  auto checked = std::chrono::steady_clock::now();
   for (bool told_caught_up = false;;) {
     auto page = co_await subscription->next();
     if (!page.ok()) co_return from_failure(page.failure(), plan.stream.value_or("$all"));
+    if (const auto now = std::chrono::steady_clock::now(); now - checked >= between_checks) {
+      checked = now;
+      plan.caller = caller_now(plan.users, plan.caller);
+      auto refusal = co_await check(log, plan.caller, StreamRight::read, plan.stream.value_or("$all"));
+      if (!refusal.ok()) co_return refusal;
+    }
     auto examined = examiner.examine(*page);
     if (!examined.ok()) co_return from_failure(examined.failure(), "$all");
     auto batch = co_await to_responses(log, plan, std::move(examined->events));
@@ -124,7 +136,8 @@ Awaitable<CallStatus> subscribe_stream(EventLog& log, ReadPlan plan, ResponseStr
   std::optional<std::uint64_t> after;
   if (plan.start == ReadPlan::Start::at) after = plan.revision;
   if (plan.start == ReadPlan::Start::end) after = head->revision;
-  co_return co_await deliver(log, plan, log.subscribe_stream(*plan.stream, after), responses);
+  auto subscription = log.subscribe_stream(*plan.stream, after);
+  co_return co_await deliver(log, std::move(plan), std::move(subscription), responses);
 }
 
 Awaitable<CallStatus> subscribe_all(EventLog& log, ReadPlan plan, ResponseStream& responses) {
@@ -134,7 +147,7 @@ Awaitable<CallStatus> subscribe_all(EventLog& log, ReadPlan plan, ResponseStream
     if (!tip.ok()) co_return from_failure(tip.failure(), "$all");
     after = *tip;
   }
-  co_return co_await deliver(log, plan, log.subscribe_all(after), responses);
+  co_return co_await deliver(log, std::move(plan), log.subscribe_all(after), responses);
 }
 
 }  // namespace twinstream::door

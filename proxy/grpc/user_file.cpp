@@ -120,6 +120,22 @@ Result<std::unique_ptr<UserFile>> UserFile::open(std::filesystem::path path) {
   return file;
 }
 
+std::optional<std::string> UserFile::problem_with(const std::filesystem::path& path) {
+  UserFile file(path);
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) {
+    const auto failed = file.load();
+    return failed ? std::optional(failed->reason) : std::nullopt;
+  }
+  if (::access(directory_of(path).c_str(), W_OK | X_OK) == 0) return std::nullopt;
+  return file.failure("cannot be made in its directory: " + std::generic_category().message(errno)).reason;
+}
+
+bool UserFile::readable_by_others() const {
+  struct stat status {};
+  return ::stat(path_.c_str(), &status) == 0 && (status.st_mode & (S_IRGRP | S_IROTH)) != 0;
+}
+
 UserFile::Version UserFile::version_on_disk() const {
   struct stat status {};
   if (::stat(path_.c_str(), &status) != 0) return {};
@@ -131,7 +147,8 @@ std::optional<Failure> UserFile::load() {
   const Version version = version_on_disk();
   std::ifstream input(path_, std::ios::binary);
   std::ostringstream text;
-  if (!input || !(text << input.rdbuf())) return failure("cannot be read");
+  if (!input) return failure("cannot be read: " + std::generic_category().message(errno));
+  if (!(text << input.rdbuf())) return failure("cannot be read");
   Users users;
   try {
     const json::value document = json::parse(text.str());
@@ -141,7 +158,7 @@ std::optional<Failure> UserFile::load() {
       users.emplace(std::move(login), std::move(user));
     }
   } catch (const std::exception&) {
-    return failure("is not what this program writes: make a new one with `twinstream sink user`");
+    return failure("is not what this program writes: move it away, then a new one can be made");
   }
   users_ = std::move(users);
   version_ = version;
@@ -163,14 +180,19 @@ Users UserFile::users() {
   return users_;
 }
 
+std::optional<User> UserFile::find(std::string_view login) {
+  std::scoped_lock lock(mutex_);
+  load_if_changed();
+  const auto found = users_.find(login);
+  if (found == users_.end() || found->second.disabled) return std::nullopt;
+  return found->second;
+}
+
 std::optional<User> UserFile::authenticate(std::string_view login, std::string_view password) {
   // Who asks for a user that is not there waits as long as for one that is.
   static const std::string nobody = "pbkdf2-sha512$210000$" + std::string(32, '0') + "$" + std::string(64, '0');
+  const std::optional<User> user = find(login);
   std::unique_lock lock(mutex_);
-  load_if_changed();
-  const auto found = users_.find(login);
-  std::optional<User> user;
-  if (found != users_.end() && !found->second.disabled) user = found->second;
   const auto known = recognised_.find(std::string(login));
   const std::string remembered = known == recognised_.end() ? std::string() : known->second;
   lock.unlock();

@@ -37,11 +37,19 @@ class UserFile {
   /// A file that is missing is made, with EventStore's first users: `admin` of $admins and `ops` of $ops.
   static Result<std::unique_ptr<UserFile>> open(std::filesystem::path path);
 
+  /// What keeps this file, or its directory when it is missing, from being used; it is not made.
+  static std::optional<std::string> problem_with(const std::filesystem::path& path);
+
+  /// Whether users of the machine other than the owner may read it: it holds hashes of passwords.
+  bool readable_by_others() const;
+
   /// Nothing when the login is unknown, disabled, or the password is another one. Slow (a tenth of a second) until the
   /// password was right once.
   std::optional<User> authenticate(std::string_view login, std::string_view password);
 
   Users users();
+  /// Nothing when the login is unknown or disabled.
+  std::optional<User> find(std::string_view login);
 
   /// `edit` gets the users as they are now, and answers whether they are to be kept as it leaves them.
   std::optional<Failure> change(const std::function<bool(Users&)>& edit);

@@ -27,7 +27,12 @@ export const freePort = () =>
 
 /// Starts a server and waits for its line that matches; `stop` and `kill` answer the exit status or the signal's name.
 export async function startServer(args, ready) {
-  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let log = "";
+  child.stderr.on("data", (part) => {
+    log += part;
+    process.stderr.write(part);
+  });
   const ended = new Promise((done) => child.once("exit", (code, signal) => done(signal ?? code)));
   const match = await new Promise((done, fail) => {
     child.once("error", fail);
@@ -41,13 +46,15 @@ export async function startServer(args, ready) {
     child.kill(signal);
     return ended;
   };
-  return { match, stop: () => end("SIGTERM"), kill: () => end("SIGKILL") };
+  return { match, pid: child.pid, log: () => log, stop: () => end("SIGTERM"), kill: () => end("SIGKILL") };
 }
 
-/// Runs a command to its end.
-export const run = (command, args) =>
+/// Runs a command to its end, with this on its standard input.
+export const run = (command, args, input) =>
   new Promise((done, fail) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] });
+    child.stdin?.on("error", () => {}); // a command that ends without reading it: its status tells
+    child.stdin?.end(input);
     let output = "";
     let errors = "";
     child.stdout.on("data", (part) => (output += part));
@@ -55,3 +62,10 @@ export const run = (command, args) =>
     child.once("error", fail);
     child.once("exit", (status) => done({ status, output, errors }));
   });
+
+/// The same for a command that must succeed; answers what it printed.
+export async function must(command, args, input) {
+  const { status, output, errors } = await run(command, args, input);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}:\n${output}${errors}`);
+  return output.trim();
+}

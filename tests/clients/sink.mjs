@@ -3,9 +3,10 @@ import { deleteDirectory, freePort, startServer, temporaryDirectory } from "./pr
 
 export { deleteDirectory, temporaryDirectory };
 
-export async function startSink(directory, port = 0) {
-  const sink = await startServer(["sink", "--data", directory, "--listen", `127.0.0.1:${port}`], /listening on (\S+),/);
-  return { url: `esdb://${sink.match[1]}?tls=false`, stop: sink.stop, kill: sink.kill };
+export async function startSink(directory, port = 0, options = []) {
+  const words = ["sink", "--data", directory, "--listen", `127.0.0.1:${port}`, ...options];
+  const sink = await startServer(words, /listening on (\S+),/);
+  return { ...sink, address: sink.match[1], url: `esdb://${sink.match[1]}?tls=false` };
 }
 
 /// As one of the servers that the suite runs against.

@@ -21,7 +21,8 @@ Config load(const std::string& text) {
 const std::string full = R"yaml(
 listen: {address: "[::1]:81", threads: 3, max_header_bytes: 5000, header_timeout: 1500ms, drain_timeout: 0}
 admin: off
-grpc: {listen: "0.0.0.0:2113", advertise: "es.example:2114", insecure: true}
+grpc: {listen: "0.0.0.0:2113", advertise: "es.example:2114", tls_cert: /etc/cert.pem, tls_key: "/etc/a #key",
+       tls_ca: /etc/ca.pem, users: /var/users.json, insecure: true}
 backend: {url: http://b:3000/base}
 postgres:
   url: postgresql://db/app
@@ -127,6 +128,9 @@ TEST(RestartNeeded, NamesWhatCannotChangeWhileRunning) {
   after.grpc->listen.port = 2115;
   EXPECT_EQ(restart_needed(before, after),
             (Fields{"admin", "grpc", "listen.address", "postgres.lanes", "postgres.mapped", "streams_api"}));
+  after = before;
+  after.grpc->security.users = "/var/others.json";
+  EXPECT_EQ(restart_needed(before, after), Fields{"grpc"});
   after = before;
   after.postgres.mapped.reset();
   EXPECT_EQ(restart_needed(before, after), Fields{"postgres.mapped"});

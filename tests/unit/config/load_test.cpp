@@ -61,7 +61,7 @@ TEST(LoadConfig, TheReferenceIsEveryKeyAtItsDefault) {
   BackendConfig backend;
   backend.address = {"127.0.0.1", 3000};
   EXPECT_EQ(config.backend, backend);
-  const GrpcConfig grpc{{"127.0.0.1", 2113}, Endpoint{"127.0.0.1", 2113}, false};
+  const GrpcConfig grpc{{"127.0.0.1", 2113}, Endpoint{"127.0.0.1", 2113}, {}};
   EXPECT_EQ(config.grpc, grpc);
 
   PostgresConfig store;
@@ -119,11 +119,24 @@ TEST(LoadConfig, TheReferenceNamesEveryKeyThatIsInForce) {
   }
 }
 
+TEST(LoadConfig, WhatTheUserOfTheValuesFindsIsToldWithItsPlace) {
+  const std::string text = postgres + "grpc: {listen: \"127.0.0.1:1\", tls_cert: c.pem, tls_key: k.pem}\n";
+  const FurtherCheck check = [](const Config& config) {
+    return std::vector<FieldProblem>{{"grpc.tls_key", config.grpc->security.tls_key + " is no key"}};
+  };
+  EXPECT_EQ(errors_of(load_config_text(text, "test.yaml", check)), "test.yaml:2:57: grpc.tls_key: k.pem is no key\n");
+  const std::string wrong = text + "what: 1\n";
+  EXPECT_EQ(errors_of(load_config_text(wrong, "test.yaml", check)),
+            "test.yaml:3:1: what: is not a key of this section\n")
+      << "values that may be wrong are not looked at further";
+}
+
 TEST(LoadConfig, EveryValueReachesItsField) {
   const Config config = load(R"yaml(
 listen: {address: "[::1]:81", threads: 3, max_connections: 5, max_header_bytes: 64KiB, max_body_bytes: 1GiB,
          header_timeout: 1s, idle_timeout: 2m, drain_timeout: 0}
 admin: off
+grpc: {listen: "0.0.0.0:1", advertise: "es:2", tls_cert: c.pem, tls_key: k.pem, tls_ca: a.pem, users: u.json, insecure: true}
 backend: {url: "http://[::1]:3000/base/", connect_timeout: 1ms, response_timeout: 1h, max_connections: 7, idle_timeout: 9s}
 streams_api: off
 postgres:
@@ -172,6 +185,8 @@ categories:
   EXPECT_EQ(config.listen.idle_timeout, milliseconds(120'000));
   EXPECT_EQ(config.listen.drain_timeout, milliseconds(0));
   EXPECT_FALSE(config.admin);
+  const GrpcConfig grpc{{"0.0.0.0", 1}, Endpoint{"es", 2}, {"c.pem", "k.pem", "a.pem", "u.json", true}};
+  EXPECT_EQ(config.grpc, grpc);
   EXPECT_EQ(config.backend->address, (Endpoint{"::1", 3000}));
   EXPECT_EQ(config.backend->base_path, "/base");
   EXPECT_EQ(config.backend->connect_timeout, milliseconds(1));

@@ -1,5 +1,7 @@
 #include "proxy/core/password.h"
 #include "proxy/protocol/persistent.grpc.pb.h"
+#include "proxy/protocol/rich_status.pb.h"
+#include "proxy/protocol/rpc_errors.pb.h"
 #include "proxy/protocol/streams_v2.grpc.pb.h"
 #include "tests/unit/grpc/secured_fixture.h"
 
@@ -136,6 +138,62 @@ TEST_F(DoorAccess, a_denied_append_of_a_batch_call_is_one_answer_and_the_call_go
   EXPECT_TRUE(call->Finish().ok());
 }
 
+TEST_F(DoorAccess, a_batch_call_ends_no_later_than_its_user) {
+  add_user("jane", "pw");
+  as("jane", "pw");
+  grpc::ClientContext context;
+  const auto call = stub_->BatchAppend(&context);
+  const auto denied = [&] {
+    streams::BatchAppendReq chunk;
+    chunk.mutable_correlation_id()->set_string(EventId::random().to_string());
+    chunk.mutable_options()->mutable_stream_identifier()->set_stream_name("order-1");
+    chunk.mutable_options()->mutable_any();
+    *chunk.add_proposed_messages() = proposed<streams::BatchAppendReq::ProposedMessage>();
+    chunk.set_is_final(true);
+    EXPECT_TRUE(call->Write(chunk));
+    streams::BatchAppendResp answer;
+    EXPECT_TRUE(call->Read(&answer));
+    return append_denied(answer);
+  };
+  EXPECT_FALSE(denied());
+  users_->change([](Users& all) { return all["jane"].disabled = true; });
+  EXPECT_TRUE(denied());
+  call->WritesDone();
+  EXPECT_TRUE(call->Finish().ok());
+}
+
+TEST_F(DoorAccess, a_subscription_ends_when_the_right_to_read_is_taken_away) {
+  const std::vector<std::pair<const char*, std::function<void()>>> takings = {
+      {"$acl", [this] { write_metadata("order-1", R"({"$acl":{"$r":"$admins"}})"); }},
+      {"group", [this] { users_->change([](Users& all) { return all["jane"].groups.clear(), true; }); }},
+      {"user", [this] { users_->change([](Users& all) { return all["jane"].disabled = true; }); }},
+  };
+  for (const auto& [what, take] : takings) {
+    add_user("jane", "pw", {"staff"});
+    write("order-1", 1);
+    write_metadata("order-1", R"({"$acl":{"$r":"staff"}})");
+    as("jane", "pw");
+    const auto janes_channel = channel_;
+    auto request = read_request("order-1");
+    request.mutable_options()->mutable_stream()->mutable_end();
+    const auto running = subscribe(request);
+    ASSERT_TRUE(running->next()) << "the confirmation";
+    as_admin();
+    write("order-1", 1);
+    const auto last = running->next_revision();
+    ASSERT_NE(last, ~0ull) << what;
+    take();
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    bool ended = false;
+    while (!ended && std::chrono::steady_clock::now() < patience) {
+      write("order-1", 1);
+      ended = running->next_revision() == ~0ull;
+    }
+    ASSERT_TRUE(ended) << what;
+    EXPECT_TRUE(is_denied(running->end())) << what;
+  }
+}
+
 TEST_F(DoorAccess, appends_to_several_streams_need_the_right_on_each) {
   namespace v2 = kurrentdb::protocol::v2::streams;
   const auto session = [&](const std::string& second) {
@@ -170,17 +228,31 @@ TEST_F(DoorAccess, appends_to_several_streams_need_the_right_on_each) {
     grpc::Status status = v2::StreamsService::NewStub(channel_)->AppendRecords(&context, request, &response);
     return ended(std::move(status), context);
   };
+  /// Denied, with the typed detail last: who may not do what.
+  const auto details_of = [](const Ended& end) {
+    EXPECT_TRUE(is_denied(end));
+    rpc::Status rich;
+    rpc::ErrorInfo info;
+    kurrent::rpc::AccessDeniedErrorDetails details;
+    EXPECT_TRUE(rich.ParseFromString(end.status.error_details()));
+    if (rich.details_size() != 2) return std::string("no details");
+    EXPECT_TRUE(info.ParseFromString(rich.details(0).value()));
+    EXPECT_EQ(rich.details(1).type_url(), "type.googleapis.com/kurrent.rpc.AccessDeniedErrorDetails");
+    EXPECT_TRUE(details.ParseFromString(rich.details(1).value()));
+    const std::string username = details.has_username() ? details.username() : "(nobody)";
+    return info.domain() + " " + info.reason() + " " + username + " " + details.operation();
+  };
   add_user("jane", "pw");
   as("jane", "pw");
-  EXPECT_TRUE(is_denied(session("$secret")));
+  EXPECT_EQ(details_of(session("$secret")), "server ACCESS_DENIED jane streams:write");
   EXPECT_EQ(read(read_request("order-1")).revisions().size(), 0u) << "nothing is written";
   EXPECT_TRUE(session("order-2").status.ok());
-  EXPECT_TRUE(is_denied(records("$secret", "order-9")));
-  EXPECT_TRUE(is_denied(records("order-3", "$secret")));
+  EXPECT_EQ(details_of(records("$secret", "order-9")), "server ACCESS_DENIED jane streams:write");
+  EXPECT_EQ(details_of(records("order-3", "$secret")), "server ACCESS_DENIED jane streams:read");
   EXPECT_TRUE(records("order-3", "order-9").status.ok());
   as_nobody();
-  EXPECT_TRUE(is_denied(session("order-2")));
-  EXPECT_TRUE(is_denied(records("order-3", "order-9")));
+  EXPECT_EQ(details_of(session("order-2")), "server ACCESS_DENIED (nobody) streams:write");
+  EXPECT_EQ(details_of(records("order-3", "order-9")), "server ACCESS_DENIED (nobody) streams:write");
 }
 
 TEST_F(DoorAccess, persistent_subscriptions_are_made_by_operators_and_read_by_who_may_read_the_stream) {
@@ -207,7 +279,7 @@ TEST_F(DoorAccess, persistent_subscriptions_are_made_by_operators_and_read_by_wh
     return ended(std::move(status), context);
   };
   /// Denied, or the confirmation comes.
-  const auto is_confirmed = [&](const std::string& stream, Ended& end) {
+  const auto is_confirmed = [&](const std::string& stream, Ended& end, const std::function<void()>& meanwhile = {}) {
     grpc::ClientContext context;
     auto call = groups::PersistentSubscriptions::NewStub(channel_)->Read(&context);
     groups::ReadReq request;
@@ -218,6 +290,7 @@ TEST_F(DoorAccess, persistent_subscriptions_are_made_by_operators_and_read_by_wh
     call->Write(request);
     groups::ReadResp response;
     const bool confirmed = call->Read(&response) && response.has_subscription_confirmation();
+    if (confirmed && meanwhile) meanwhile();
     if (confirmed) context.TryCancel();
     call->WritesDone();
     while (call->Read(&response)) continue;
@@ -232,7 +305,18 @@ TEST_F(DoorAccess, persistent_subscriptions_are_made_by_operators_and_read_by_wh
   as("jane", "pw");
   Ended end;
   EXPECT_TRUE(is_denied(create("order-2")));
-  EXPECT_TRUE(is_confirmed("order-1", end)) << end.status.error_message();
+  std::string username;
+  const auto who_consumes = [&] {
+    groups::GetInfoReq request;
+    request.mutable_options()->mutable_stream_identifier()->set_stream_name("order-1");
+    request.mutable_options()->set_group_name("g");
+    grpc::ClientContext context;
+    groups::GetInfoResp response;
+    groups::PersistentSubscriptions::NewStub(channel_)->GetInfo(&context, request, &response);
+    for (const auto& connection : response.subscription_info().connections()) username += connection.username();
+  };
+  EXPECT_TRUE(is_confirmed("order-1", end, who_consumes)) << end.status.error_message();
+  EXPECT_EQ(username, "jane");
   EXPECT_FALSE(is_confirmed("$secret", end));
   EXPECT_TRUE(is_denied(end));
   as_nobody();

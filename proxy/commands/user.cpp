@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "proxy/commands/commands.h"
+#include "proxy/commands/stores.h"
 #include "proxy/core/password.h"
 #include "proxy/grpc/user_file.h"
 
@@ -13,7 +14,7 @@ namespace twinstream {
 namespace {
 
 int refuse(const std::string& reason) {
-  std::fprintf(stderr, "twinstream sink user: %s\n", reason.c_str());
+  std::fprintf(stderr, "twinstream user: %s\n", reason.c_str());
   return 1;
 }
 
@@ -48,7 +49,7 @@ std::string read_password() {
 }
 
 /// What is not given stays as it was.
-void apply(User& user, const SinkUserCommand& command, const std::string& hash) {
+void apply(User& user, const UserCommand& command, const std::string& hash) {
   user.login = command.name;
   user.password = hash;
   user.disabled = false;
@@ -57,14 +58,8 @@ void apply(User& user, const SinkUserCommand& command, const std::string& hash) 
   if (!command.groups.empty()) user.groups = command.groups;
 }
 
-}  // namespace
-
-int run_sink_user(const SinkCommand& sink, const SinkUserCommand& command) {
+int set_user(const std::filesystem::path& path, const UserCommand& command) {
   if (const auto problem = problem_with_login(command.name)) return refuse("the name cannot be used: " + *problem);
-  std::error_code error;
-  std::filesystem::create_directories(sink.data, error);
-  const std::filesystem::path path =
-      sink.users.empty() ? std::filesystem::path(sink.data) / "users.json" : std::filesystem::path(sink.users);
   const std::string password = read_password();
   if (password.empty()) return refuse("no password came from standard input");
   auto file = UserFile::open(path);
@@ -80,6 +75,24 @@ int run_sink_user(const SinkCommand& sink, const SinkUserCommand& command) {
   if (failure) return refuse(failure->reason);
   std::printf("%s: %s in %s\n", command.name.c_str(), fresh ? "new user" : "new password", path.c_str());
   return 0;
+}
+
+}  // namespace
+
+int run_sink_user(const SinkCommand& sink, const UserCommand& command) {
+  if (!sink.security.users.empty()) return set_user(sink.security.users, command);
+  std::error_code error;
+  std::filesystem::create_directories(sink.data, error);
+  return set_user(std::filesystem::path(sink.data) / "users.json", command);
+}
+
+int run_user(const std::string& path, const UserCommand& command) {
+  const auto config = load_or_complain(path);
+  if (!config) return 2;
+  if (!config->grpc || config->grpc->security.users.empty()) {
+    return refuse(path + " names no users file: add `users` to its section `grpc`");
+  }
+  return set_user(config->grpc->security.users, command);
 }
 
 }  // namespace twinstream
