@@ -127,4 +127,9 @@ BatchAnswer busy_answer(const BatchAddress& address, const std::string& message)
   return error_answer(address, StatusCode::unavailable, message, google::protobuf::Empty());
 }
 
+/// The code stays unset, as EventStore leaves it.
+BatchAnswer leader_unknown_answer(const BatchAddress& address, const std::string& message) {
+  return error_answer(address, StatusCode::ok, message, google::protobuf::Empty());
+}
+
 }  // namespace twinstream::door
