@@ -172,12 +172,7 @@ TEST_F(EventStoreRedirect, SubscriptionsGoToTheLeader) {
   write("s", 3);
   const auto log = connect();
   const auto all = log->subscribe_all(Position::start());
-  std::size_t seen = 0;
-  while (seen < 3) {
-    const auto page = caller.run(all->next());
-    ASSERT_TRUE(page.ok()) << page.failure().reason;
-    for (const auto& recorded : page->events) seen += recorded.stream == "s";
-  }
+  EXPECT_EQ(next_events(caller, *all, 3).size(), 3u);
   only_the_leader_was_asked_to("subscribe_all");
 }
 

@@ -214,7 +214,7 @@ TEST_F(EventStoreFailover, ALeaderThatGossipTakesForAliveIsTriedUntilThereIsAnot
   warm_up();
   cluster.kill(0, EmbeddedCluster::Gossip::unaware);
   auto answer = start_append("s", ExpectedRevision::no_stream(), {an_event()});
-  cluster.wait_until_asked(6);
+  cluster.wait_until_asked(3);
   cluster.lead(2);
   ASSERT_TRUE(answer.get().ok());
   EXPECT_EQ(cluster.node(2).count("append"), 1u);
@@ -240,12 +240,8 @@ TEST_F(EventStoreFailover, ASubscriptionLeavesANodeThatHasLostItsLead) {
       sent.push_back(event.id);
       ASSERT_TRUE(start_append("s", any, {event}).get().ok());
     }
-    while (seen.size() < sent.size()) {
-      const auto page = caller.run(all->next());
-      ASSERT_TRUE(page.ok()) << page.failure().reason;
-      for (const auto& recorded : page->events) seen.push_back(recorded.event.id);
-    }
-    EXPECT_EQ(seen, sent);
+    for (const auto& recorded : next_events(caller, *all, 3)) seen.push_back(recorded.event.id);
+    ASSERT_EQ(seen, sent);
     EXPECT_EQ(cluster.node(leader).count("subscribe_all"), 1u);
   }
 }
@@ -419,14 +415,8 @@ TEST_F(EventStoreRotation, BetweenTheServerAndTheFileNothingIsGivenUp) {
   EXPECT_TRUE(answer.ok() || answer.failed_with(FailureCode::unavailable)) << "surely not written, or written";
   const auto next = append();
   ASSERT_TRUE(next.ok()) << next.failure().reason;
-  const auto wanted = *caller.run(cluster.log().head("s"));
-  std::size_t seen = 0;
-  while (seen <= *wanted.revision) {
-    const auto page = caller.run(all->next());
-    ASSERT_TRUE(page.ok()) << page.failure().reason;
-    for (const auto& recorded : page->events) seen += recorded.stream == "s";
-  }
-  EXPECT_EQ(seen, *wanted.revision + 1);
+  const auto written = caller.run(cluster.log().head("s"))->next_revision();
+  EXPECT_EQ(next_events(caller, *all, written).size(), written) << "the subscription has gone on too";
 }
 
 }  // namespace
