@@ -112,7 +112,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
         answers = co_await append_group(*call, group);
       } else {
         for (const Waiting& each : group) {
-          answers.push_back(leader_unknown_answer(each.append.address, elsewhere.message));
+          answers.push_back(busy_answer(each.append.address, elsewhere.message));
         }
       }
       std::unique_lock lock(call->mutex_);

@@ -27,6 +27,5 @@ BatchAnswer too_large_answer(const BatchAddress& address, std::size_t limit);
 BatchAnswer denied_answer(const BatchAddress& address);
 BatchAnswer bad_request_answer(const BatchAddress& address, const std::string& message);
 BatchAnswer busy_answer(const BatchAddress& address, const std::string& message);
-BatchAnswer leader_unknown_answer(const BatchAddress& address, const std::string& message);
 
 }  // namespace twinstream::door

@@ -186,7 +186,7 @@ TEST_F(EventStoreFailover, SeedsMayBeGoneForGoodOnceTheOthersAreKnown) {
   warm_up();
   cluster.lead(1);
   cluster.kill(0);
-  EXPECT_TRUE(start_append("s", any, {an_event()}).get().ok());
+  EXPECT_TRUE(start_append("s", ExpectedRevision::no_stream(), {an_event()}).get().ok());
   cluster.lead(2);
   cluster.kill(1);
   EXPECT_TRUE(start_append("s", ExpectedRevision::exact(0), {an_event()}).get().ok());
@@ -198,7 +198,9 @@ TEST_F(EventStoreFailover, AClusterThatComesBackGetsWhatWaited) {
   warm_up();
   for (std::size_t node = 0; node < 3; ++node) cluster.kill(node);
   std::vector<Pending<Result<Appended>>> waiting;
-  for (int i = 0; i < 10; ++i) waiting.push_back(start_append("s", any, {an_event()}));
+  for (std::uint64_t i = 0; i < 10; ++i) {
+    waiting.push_back(start_append("s", ExpectedRevision::before(i), {an_event()}));
+  }
   cluster.lead(2);
   for (std::size_t node = 1; node < 3; ++node) cluster.revive(node);
   for (std::uint64_t i = 0; i < 10; ++i) {
