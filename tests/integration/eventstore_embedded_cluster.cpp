@@ -147,6 +147,7 @@ EmbeddedCluster::~EmbeddedCluster() {
   for (Node& node : nodes_) {
     node.log->release();
     node.server.reset();
+    node.place.reset();
   }
   work_.reset();
   for (auto& thread : threads_) thread.join();
@@ -210,9 +211,17 @@ void EmbeddedCluster::kill(std::size_t node, Gossip gossip) {
     nodes_[node].member.alive = gossip == Gossip::unaware;
     server = std::move(nodes_[node].server);
   }
+  server.reset();
+  auto& place = nodes_[node].place.emplace(context_);
+  place.open(boost::asio::ip::tcp::v4());
+  place.set_option(boost::asio::socket_base::reuse_address(true));
+  place.bind({boost::asio::ip::address_v4::loopback(), nodes_[node].member.port});
 }
 
-void EmbeddedCluster::revive(std::size_t node) { start(node); }
+void EmbeddedCluster::revive(std::size_t node) {
+  nodes_[node].place.reset();
+  start(node);
+}
 
 void EmbeddedCluster::change_password(const std::string& login, const std::string& password) {
   const auto problem = users_->change([&](Users& users) {

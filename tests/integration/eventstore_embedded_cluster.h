@@ -2,6 +2,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
@@ -98,6 +99,8 @@ class EmbeddedCluster {
     std::unique_ptr<NodeLog> log;
     std::unique_ptr<EventStoreServer> server;
     ClusterView::Member member;
+    /// While it is dead: nobody else may get its port, and to connect to it is refused.
+    std::optional<boost::asio::ip::tcp::acceptor> place{};
   };
 
   void start(std::size_t node);
