@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "adapters/eventstore/append_call.h"
-#include "adapters/eventstore/read_call.h"
+#include "adapters/eventstore/retried_read.h"
 #include "adapters/eventstore/spawn.h"
 #include "adapters/eventstore/wire.h"
 #include "proxy/core/log.h"
@@ -242,8 +242,8 @@ void AppendQueue::on_end(CallStatus status) {
   const ConnectionPtr connection = std::exchange(connection_, nullptr);
   if (closed_) return;
   if (!proven_) ++failures_;
+  cluster_.report(connection, failure);  // first: what is looked up must not go to the same connection
   recover_in_flight(failure);
-  cluster_.report(connection, failure);
   advance(lock);
 }
 
@@ -325,15 +325,15 @@ Awaitable<void> AppendQueue::look_up(PendingPtr pending, Failure doubt) {
 
 /// Its events at the end of the stream, in one run. Not finding them proves nothing: they may be on their way.
 Awaitable<std::optional<Appended>> AppendQueue::find_written(PendingPtr pending) {
-  const auto connection = co_await cluster_.connection(pending->deadline);
-  if (!connection) co_return std::nullopt;
   const auto& wanted = pending->request.events;
   const ReadQuery query{pending->request.stream, Direction::backwards, FromEnd{}};
-  auto answer = co_await read_call(*connection, query, wanted.size() + look_back, time_left(pending));
+  auto answer =
+      co_await retried_read(cluster_, query, wanted.size() + look_back, pending->deadline, time_left(pending));
+  if (!answer) co_return std::nullopt;
   const auto same_id = [](const RecordedEvent& recorded, const Event& event) { return recorded.event.id == event.id; };
-  std::reverse(answer.events.begin(), answer.events.end());
-  const auto run = std::search(answer.events.begin(), answer.events.end(), wanted.begin(), wanted.end(), same_id);
-  if (run == answer.events.end()) co_return std::nullopt;
+  std::reverse(answer->events.begin(), answer->events.end());
+  const auto run = std::search(answer->events.begin(), answer->events.end(), wanted.begin(), wanted.end(), same_id);
+  if (run == answer->events.end()) co_return std::nullopt;
   const RecordedEvent& last = *(run + static_cast<std::ptrdiff_t>(wanted.size()) - 1);
   co_return Appended{last.revision, last.position, false, MirrorState::none};
 }

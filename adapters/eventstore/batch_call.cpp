@@ -60,6 +60,9 @@ class BatchReactor final : public BatchCall, public grpc::ClientBidiReactor<Batc
     StartCall();
   }
 
+  /// With the hint gRPC keeps a message for the next one and reports it written; beyond 64 KiB it sends. It would keep
+  /// the report back too, until other traffic, if the headers went with the message, as on a server: here StartCall sends
+  /// them on their own. So the next chunk, which the owner has chosen already, always follows.
   void write(const BatchChunk& chunk) override {
     fill(chunk);
     grpc::WriteOptions options;

@@ -52,12 +52,11 @@ Failure event_too_large(std::string_view size, std::string_view limit) {
 
 Failure stream_deleted() { return {FailureCode::stream_deleted, "the stream is deleted in EventStore", {}}; }
 
-CallFailure not_leader(const CallStatus& status) {
-  CallFailure result{{FailureCode::unavailable, "the EventStore node asked is not the leader", {}}, {}, true, true};
+std::optional<Endpoint> named_leader(const CallStatus& status) {
   const auto port = number<std::uint16_t>(trailer(status, "leader-endpoint-port"));
   const std::string_view host = trailer(status, "leader-endpoint-host");
-  if (port && !host.empty()) result.leader = Endpoint{std::string(host), *port};
-  return result;
+  if (!port || host.empty()) return std::nullopt;
+  return Endpoint{std::string(host), *port};
 }
 
 Failure wrong_version(const CallStatus& status) {
@@ -69,7 +68,7 @@ Failure wrong_version(const CallStatus& status) {
 /// Failures that carry a name of their own.
 std::optional<CallFailure> explain_exception(const CallStatus& status) {
   const std::string_view name = trailer(status, "exception");
-  if (name == "not-leader") return not_leader(status);
+  if (name == "not-leader") return not_leader(named_leader(status));
   if (name == "access-denied") return CallFailure{access_denied(), {}, false, true};
   if (name == "stream-deleted") return CallFailure{stream_deleted(), {}, false, true};
   if (name == "wrong-expected-version") return CallFailure{wrong_version(status), {}, false, true};
@@ -137,6 +136,10 @@ bool refuses_request(StatusCode code) {
 Failure wrong_expected_revision(std::optional<std::uint64_t> actual) {
   const std::string head = actual ? "at revision " + std::to_string(*actual) : "without events";
   return {FailureCode::wrong_expected_revision, "the stream is " + head, actual};
+}
+
+CallFailure not_leader(std::optional<Endpoint> leader) {
+  return {{FailureCode::unavailable, "the EventStore node asked is not the leader", {}}, std::move(leader), true, true};
 }
 
 CallFailure explain(const CallStatus& status, Intent intent) {

@@ -59,6 +59,8 @@ CallFailure explain(const CallStatus& status, Intent intent);
 /// The error inside an answer of a batch append: a google.rpc.Status with one detail.
 Failure explain_batch_error(int code, std::string_view message, std::string_view detail_type, std::string_view detail);
 
+/// `leader` as far as the node asked knows it.
+CallFailure not_leader(std::optional<Endpoint> leader);
 Failure wrong_expected_revision(std::optional<std::uint64_t> actual);
 
 }  // namespace twinstream::eventstore

@@ -166,8 +166,7 @@ Awaitable<Result<std::vector<Appended>>> EventStoreLog::Parts::append_session(st
       for (Appended& appended : reply.appended) appended.duplicate = repeated;
       co_return std::move(reply.appended);
     }
-    if (reply.refusal) co_return *reply.refusal;
-    const CallFailure failure = explain(reply.status, Intent::write);
+    const CallFailure failure = reply.refusal ? *reply.refusal : explain(reply.status, Intent::write);
     cluster_.report(*connection, failure);
     const bool again = failure.reconnect && failure.not_executed && attempt < most_attempts;
     if (!again) co_return failure.failure;

@@ -1,9 +1,8 @@
 #include "adapters/eventstore/reader.h"
 
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 
+#include "adapters/eventstore/retried_read.h"
 #include "adapters/eventstore/wire.h"
 
 namespace twinstream::eventstore {
@@ -11,8 +10,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int most_attempts = 4;
-constexpr milliseconds read_pause{50};
 /// Far above every real revision, and below what servers refuse.
 constexpr std::uint64_t beyond_every_head = 1ull << 62;
 
@@ -66,18 +63,8 @@ Reader::Reader(Cluster& cluster, Appender& appender, milliseconds connect_timeou
     : cluster_(cluster), appender_(appender), connect_timeout_(connect_timeout), read_timeout_(read_timeout) {}
 
 Awaitable<Result<ReadAnswer>> Reader::read(ReadQuery query, std::uint64_t count) {
-  const auto deadline = std::chrono::steady_clock::now() + connect_timeout_;
-  for (int attempt = 1;; ++attempt) {
-    const auto connection = co_await cluster_.connection(deadline);
-    if (!connection) co_return connection.failure();
-    auto answer = co_await read_call(*connection, query, count, read_timeout_);
-    if (answer.status.ok()) co_return answer;
-    const CallFailure failure = explain(answer.status, Intent::read);
-    cluster_.report(*connection, failure);
-    if (!failure.reconnect || attempt == most_attempts) co_return failure.failure;
-    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, read_pause * attempt);
-    co_await timer.async_wait(boost::asio::use_awaitable);
-  }
+  return retried_read(cluster_, std::move(query), count, std::chrono::steady_clock::now() + connect_timeout_,
+                      read_timeout_);
 }
 
 Awaitable<Result<StreamPage>> Reader::read_stream(ReadStream request) {

@@ -62,38 +62,54 @@ std::optional<std::size_t> place_of(const Requests& requests, const std::string&
   return std::nullopt;
 }
 
-std::optional<Failure> explain_detail(const google::protobuf::Any& detail, const Requests& requests) {
+CallFailure refused(Failure failure) { return {std::move(failure), {}, false, true}; }
+
+std::optional<Endpoint> named_leader(const std::string& detail) {
+  rpc::NotLeader where;
+  where.ParseFromString(detail);
+  const auto& leader = where.current_leader();
+  if (leader.host().empty() || leader.port() <= 0 || leader.port() > 65535) return std::nullopt;
+  return Endpoint{leader.host(), static_cast<std::uint16_t>(leader.port())};
+}
+
+std::optional<CallFailure> explain_detail(const google::protobuf::Any& detail, const Requests& requests) {
+  if (detail.type_url().ends_with("/kurrent.rpc.NotLeaderNodeErrorDetails")) {
+    return not_leader(named_leader(detail.value()));
+  }
   v2::errors::StreamRevisionConflictErrorDetails conflict;
   if (detail.UnpackTo(&conflict)) {
     std::optional<std::uint64_t> actual;
     if (conflict.actual_revision() >= 0) actual = static_cast<std::uint64_t>(conflict.actual_revision());
     auto failure = wrong_expected_revision(actual);
     failure.request = place_of(requests, conflict.stream());
-    return failure;
+    return refused(std::move(failure));
   }
   v2::errors::StreamTombstonedErrorDetails tombstoned;
   if (!detail.UnpackTo(&tombstoned)) return std::nullopt;
-  return Failure{FailureCode::stream_deleted, "stream " + tombstoned.stream() + " is deleted in EventStore", {},
-                 place_of(requests, tombstoned.stream())};
+  return refused({FailureCode::stream_deleted,
+                  "stream " + tombstoned.stream() + " is deleted in EventStore",
+                  {},
+                  place_of(requests, tombstoned.stream())});
 }
 
 /// What only the reason says: the server has not begun.
-std::optional<Failure> explain_reason(const google::protobuf::Any& detail, const std::string& message) {
+std::optional<CallFailure> explain_reason(const google::protobuf::Any& detail, const std::string& message) {
   rpc::ErrorInfo info;
   if (!detail.type_url().ends_with("/google.rpc.ErrorInfo") || !info.ParseFromString(detail.value())) return std::nullopt;
   const std::string& reason = info.reason();
-  const bool later = reason == "SERVER_NOT_READY" || reason == "SERVER_OVERLOADED" || reason == "NOT_LEADER_NODE" ||
-                     reason == "SERVER_SHUTTING_DOWN";
+  if (reason == "NOT_LEADER_NODE") return not_leader(std::nullopt);
+  const bool later = reason == "SERVER_NOT_READY" || reason == "SERVER_OVERLOADED" || reason == "SERVER_SHUTTING_DOWN";
   if (!later) return std::nullopt;
-  return Failure{FailureCode::unavailable, "EventStore cannot take appends now: " + message, {}};
+  return refused({FailureCode::unavailable, "EventStore cannot take appends now: " + message, {}});
 }
 
-std::optional<Failure> explain_details(const grpc::Status& status, const Requests& requests) {
+std::optional<CallFailure> explain_details(const grpc::Status& status, const Requests& requests) {
   rpc::Status rich;
   if (status.error_details().empty() || !rich.ParseFromString(status.error_details())) return std::nullopt;
-  for (const auto& detail : rich.details()) {
-    if (auto failure = explain_detail(detail, requests)) return failure;
-    if (auto failure = explain_reason(detail, status.error_message())) return failure;
+  // What says most comes last.
+  for (auto detail = rich.details().rbegin(); detail != rich.details().rend(); ++detail) {
+    if (auto failure = explain_detail(*detail, requests)) return failure;
+    if (auto failure = explain_reason(*detail, status.error_message())) return failure;
   }
   return std::nullopt;
 }

@@ -14,8 +14,8 @@ std::optional<Failure> refuse_session(const std::vector<AppendRequest>& requests
 
 struct SessionReply {
   CallStatus status;
-  std::optional<Failure> refusal;   ///< what the typed error says, when the status is not ok and has one
-  std::vector<Appended> appended;   ///< when the status is ok; the position of the last one is the transaction's
+  std::optional<CallFailure> refusal;  ///< what the typed error says, when the status is not ok and has one
+  std::vector<Appended> appended;      ///< when the status is ok; the position of the last one is the transaction's
 };
 
 /// One atomic append to several streams (AppendSession of protocol v2, since 25.1).

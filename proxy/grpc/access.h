@@ -16,6 +16,7 @@ struct Caller {
   std::string login;  ///< empty: anonymous
   std::vector<std::string> groups;
   bool unrestricted = false;  ///< the server has no users
+  bool requires_leader = false;
 
   bool is_in(std::string_view group) const;
   bool is_admin() const { return unrestricted || login == "admin" || is_in("$admins"); }

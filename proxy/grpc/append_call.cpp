@@ -111,7 +111,10 @@ class AppendCall final : public grpc::ServerReadReactor<streams::AppendReq> {
 
   static Awaitable<void> write(AppendCall* call) {
     const std::string stream = call->request_.stream;
-    const auto refusal = co_await check(call->door_.log, caller_of(call->door_, *call->context_), StreamRight::write, stream);
+    const Caller caller = caller_of(call->door_, *call->context_);
+    const auto elsewhere = check(call->door_.node, caller, Intent::write);
+    if (!elsewhere.ok()) co_return call->end(elsewhere);
+    const auto refusal = co_await check(call->door_.log, caller, StreamRight::write, stream);
     if (!refusal.ok()) co_return call->end(refusal);
     const ExpectedRevision expected = call->request_.expected;
     const bool too_large = is_too_large(call->request_, call->door_.log);

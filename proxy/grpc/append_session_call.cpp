@@ -69,6 +69,8 @@ class AppendSessionCall final : public grpc::ServerReadReactor<v2::AppendRequest
   static Awaitable<void> write(AppendSessionCall* call) {
     std::vector<std::string> streams;
     std::vector<ExpectedRevision> expected;
+    const auto elsewhere = check_leads_v2(call->door_.node);
+    if (!elsewhere.ok()) co_return call->end(elsewhere);
     const Caller caller = caller_of(call->door_, *call->context_);
     for (const auto& request : call->requests_) {
       const auto refusal = co_await check_with_details(call->door_.log, caller, StreamRight::write, request.stream);

@@ -22,7 +22,7 @@ constexpr std::size_t max_bytes_under_way = 64 * 1024 * 1024;
 class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp> {
  public:
   static BatchAppendCall* start(Door& door, grpc::CallbackServerContext* context) {
-    auto call = std::make_shared<BatchAppendCall>(door, caller_of(door, *context));
+    auto call = std::make_shared<BatchAppendCall>(door, context);
     call->self_ = call;
     call->weak_ = call;
     // By a weak reference: the registry must not keep a call that gRPC has dropped.
@@ -33,7 +33,8 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     return call.get();
   }
 
-  BatchAppendCall(Door& door, Caller caller) : door_(door), caller_(std::move(caller)), assembly_(door.log) {}
+  BatchAppendCall(Door& door, grpc::CallbackServerContext* context)
+      : door_(door), context_(context), caller_(caller_of(door, *context)), assembly_(door.log) {}
 
   void OnReadDone(bool ok) override {
     std::unique_lock lock(mutex_);
@@ -105,11 +106,23 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
 
   static Awaitable<void> append_waiting(std::shared_ptr<BatchAppendCall> call) {
     for (Group group = call->take_waiting(); !group.empty(); group = call->take_waiting()) {
-      auto answers = co_await append_group(*call, group);
+      const auto elsewhere = check(call->door_.node, call->caller_, Intent::write);
+      std::vector<BatchAnswer> answers;
+      if (elsewhere.ok()) {
+        answers = co_await append_group(*call, group);
+      } else {
+        for (const Waiting& each : group) {
+          answers.push_back(busy_answer(each.append.address, elsewhere.message));
+        }
+      }
       std::unique_lock lock(call->mutex_);
       for (const Waiting& done : group) call->bytes_under_way_ -= done.size;
       call->under_way_ -= group.size();
-      call->push_answers(lock, std::move(answers));
+      if (elsewhere.code == StatusCode::not_found) {
+        call->end_reading(elsewhere, lock);  // the leader is known: none of them is answered
+      } else {
+        call->push_answers(lock, std::move(answers));
+      }
     }
   }
 
@@ -220,12 +233,13 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     if (!reads_ended_ || under_way_ > 0 || !answers_.empty() || finished_) return;
     finished_ = true;
     lock.unlock();
-    Finish({static_cast<grpc::StatusCode>(status_.code), status_.message});
+    Finish(finish_with(status_, context_));
   }
 
   std::shared_ptr<BatchAppendCall> self() { return weak_.lock(); }
 
   Door& door_;
+  grpc::CallbackServerContext* context_;
   const Caller caller_;
   std::shared_ptr<BatchAppendCall> self_;
   std::weak_ptr<BatchAppendCall> weak_;

@@ -90,9 +90,9 @@ BatchAnswer failed_answer(const BatchAddress& address, ExpectedRevision expected
       details.mutable_stream_identifier()->set_stream_name(address.stream);
       return error_answer(address, StatusCode::not_found, "StreamDeleted", details);
     }
-    case FailureCode::unknown_outcome: return timeout_answer(address);
-    case FailureCode::unavailable:
-    case FailureCode::cancelled: return busy_answer(address, failure.reason);
+    case FailureCode::unknown_outcome:
+    case FailureCode::cancelled: return timeout_answer(address);
+    case FailureCode::unavailable: return busy_answer(address, failure.reason);
     case FailureCode::id_conflict:
     case FailureCode::rejected:
     case FailureCode::stream_not_found: break;
@@ -123,8 +123,9 @@ BatchAnswer bad_request_answer(const BatchAddress& address, const std::string& m
   return error_answer(address, StatusCode::invalid_argument, "BadRequest", details);
 }
 
+/// The code stays unset, as EventStore leaves it for what it has not begun.
 BatchAnswer busy_answer(const BatchAddress& address, const std::string& message) {
-  return error_answer(address, StatusCode::unavailable, message, google::protobuf::Empty());
+  return error_answer(address, StatusCode::ok, message, google::protobuf::Empty());
 }
 
 }  // namespace twinstream::door

@@ -38,7 +38,7 @@ namespace v2 = kurrentdb::protocol::v2::streams;
 struct Door {
   EventLog& log;
   boost::asio::any_io_executor executor;
-  SingleNode node;
+  Node node;
   CallRegistry calls;
   TaskGroup tasks;
   EventLog& group_state;  ///< where persistent subscriptions keep what must outlive the process

@@ -143,6 +143,8 @@ class PersistentReadCall final : public grpc::ServerBidiReactor<groups::ReadReq,
     if (options.buffer_size() < 1) co_return invalid_argument("the buffer size is less than 1");
     name_ = std::get<persistent::GroupName>(parsed);
     string_ids_ = options.uuid_option().has_string();
+    const auto elsewhere = check_leads(door_.node);
+    if (!elsewhere.ok()) co_return elsewhere;
     const std::string source = options.has_all() ? "$all" : options.stream_identifier().stream_name();
     const Caller caller = caller_of(door_, *context_);
     const auto refusal = co_await check(door_.log, caller, StreamRight::read, source);

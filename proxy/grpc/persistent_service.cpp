@@ -63,9 +63,14 @@ class PersistentSubscriptionsService final : public MethodTable {
   void unary(const char* name, Awaitable<CallStatus> (PersistentSubscriptionsService::*method)(Request, Response&),
              Need need) {
     const std::string path = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/" + std::string(name);
-    add_unary<Request, Response>(paths_.emplace_back(path).c_str(), [this, method](Door&, Request request, Response& response) {
-      return (this->*method)(std::move(request), response);
-    }, need);
+    add_unary<Request, Response>(
+        paths_.emplace_back(path).c_str(),
+        [this, method](Door& door, Request request, Response& response) -> Awaitable<CallStatus> {
+          const auto elsewhere = check_leads(door.node);
+          if (!elsewhere.ok()) co_return elsewhere;
+          co_return co_await (this->*method)(std::move(request), response);
+        },
+        need);
   }
 
   void add_methods() {

@@ -36,7 +36,9 @@ class ReadCall final : public grpc::ServerBidiReactor<streams::ReadReq, streams:
     StartRead(&request_);
   }
 
+  /// A node that has lost its lead sends those away who want the leader.
   Awaitable<bool> send(Batch batch) override {
+    if (!belongs_here().ok()) co_return false;
     co_await room(low_water);
     std::unique_lock lock(mutex_);
     if (broken_) co_return false;
@@ -96,16 +98,22 @@ class ReadCall final : public grpc::ServerBidiReactor<streams::ReadReq, streams:
     if (resume) (*resume)(Done{});
   }
 
+  CallStatus belongs_here() const { return check(door_.node, caller_, Intent::read); }
+
   static Awaitable<void> work_off(std::shared_ptr<ReadCall> call, Parsed<ReadPlan> plan) {
     CallStatus status;
     if (auto* refused = std::get_if<CallStatus>(&plan)) {
       status = std::move(*refused);
     } else {
       auto& allowed = std::get<ReadPlan>(plan);
-      allowed.caller = caller_of(call->door_, *call->context_);
+      call->caller_ = allowed.caller = caller_of(call->door_, *call->context_);
       allowed.users = call->door_.users;
-      status = co_await check(call->door_.log, allowed.caller, StreamRight::read, allowed.stream.value_or("$all"));
+      status = call->belongs_here();
+      if (status.ok()) {
+        status = co_await check(call->door_.log, call->caller_, StreamRight::read, allowed.stream.value_or("$all"));
+      }
       if (status.ok()) status = co_await read(call->door_.log, std::move(allowed), *call);
+      if (status.ok()) status = call->belongs_here();
     }
     if (status.code == StatusCode::cancelled && call->door_.calls.stopping()) status = shutting_down();
     co_await call->room(everything);
@@ -148,6 +156,7 @@ class ReadCall final : public grpc::ServerBidiReactor<streams::ReadReq, streams:
   CallRegistry::Key registered_ = 0;
   streams::ReadReq request_;
   bool started_ = false;  ///< touched by the reading reactions only
+  Caller caller_;         ///< touched by the coroutine only
   std::mutex mutex_;
   std::deque<streams::ReadResp> waiting_;  ///< the first one is being written
   bool broken_ = false;

@@ -70,7 +70,7 @@ class Server final : public EventStoreServer {
   Server(EventLog& log, boost::asio::any_io_executor executor, const EventStoreServerOptions& options)
       : door_{log,
               std::move(executor),
-              {},
+              door::Node(options.cluster),
               {},
               {},
               options.group_state ? *options.group_state : log,

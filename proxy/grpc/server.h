@@ -10,6 +10,7 @@
 #include "proxy/core/event_log.h"
 #include "proxy/core/maintenance.h"
 #include "proxy/core/result.h"
+#include "proxy/grpc/cluster_view.h"
 #include "proxy/grpc/tls_files.h"
 #include "proxy/grpc/user_file.h"
 
@@ -29,9 +30,12 @@ struct EventStoreServerOptions {
   UserFile* users = nullptr;           ///< whose calls are taken, see access.h; null: everybody's. Needs `tls`
   Maintenance* maintenance = nullptr;  ///< of the log; null: the Operations service is not offered
   std::function<void()> stop{};        ///< called, from any thread, when an operator asks for a shutdown
+  /// The cluster as this node sees it, in place of what it would advertise; asked at every call, from any thread. All
+  /// members must stand over the same events. Empty: alone, and the leader.
+  std::function<ClusterView()> cluster{};
 };
 
-/// The front door that speaks EventStore's gRPC protocol as one node that is its own leader, over any event log. What is
+/// The front door that speaks EventStore's gRPC protocol over any event log, as one node. What is
 /// not backed (users, maintenance) answers UNIMPLEMENTED.
 class EventStoreServer {
  public:

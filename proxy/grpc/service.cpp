@@ -1,3 +1,5 @@
+#include <strings.h>
+
 #include "proxy/grpc/append_records.h"
 #include "proxy/grpc/authentication.h"
 #include "proxy/grpc/deletions.h"
@@ -28,23 +30,31 @@ std::string stream_of(const Options& options) {
   return options.stream_identifier().stream_name();
 }
 
+Awaitable<CallStatus> may_erase(Door& door, const Caller& caller, std::string stream) {
+  const auto elsewhere = check(door.node, caller, Intent::write);
+  if (!elsewhere.ok()) co_return elsewhere;
+  co_return co_await check(door.log, caller, StreamRight::erase, std::move(stream));
+}
+
 Awaitable<CallStatus> delete_call(Door& door, const Caller& caller, streams::DeleteReq request,
                                   streams::DeleteResp& response) {
-  const auto refusal = co_await check(door.log, caller, StreamRight::erase, stream_of(request.options()));
+  const auto refusal = co_await may_erase(door, caller, stream_of(request.options()));
   if (!refusal.ok()) co_return refusal;
   co_return co_await delete_stream(door.log, std::move(request), response);
 }
 
 Awaitable<CallStatus> tombstone_call(Door& door, const Caller& caller, streams::TombstoneReq request,
                                      streams::TombstoneResp& response) {
-  const auto refusal = co_await check(door.log, caller, StreamRight::erase, stream_of(request.options()));
+  const auto refusal = co_await may_erase(door, caller, stream_of(request.options()));
   if (!refusal.ok()) co_return refusal;
   co_return co_await tombstone_stream(door.log, std::move(request), response);
 }
 
 Awaitable<CallStatus> append_records_call(Door& door, const Caller& caller, v2::AppendRecordsRequest request,
                                           v2::AppendRecordsResponse& response) {
-  return append_records(door.log, caller, std::move(request), response);
+  const auto elsewhere = check_leads_v2(door.node);
+  if (!elsewhere.ok()) co_return elsewhere;
+  co_return co_await append_records(door.log, caller, std::move(request), response);
 }
 
 class StreamsService final : public MethodTable {
@@ -99,7 +109,13 @@ std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door) {
   return services;
 }
 
-Caller caller_of(const Door& door, const grpc::CallbackServerContext& context) { return caller_of(door.users, context); }
+Caller caller_of(const Door& door, const grpc::CallbackServerContext& context) {
+  Caller caller = caller_of(door.users, context);
+  const auto wish = context.client_metadata().find("requires-leader");
+  caller.requires_leader = wish != context.client_metadata().end() && wish->second.size() == 4 &&
+                           ::strncasecmp(wish->second.data(), "true", 4) == 0;
+  return caller;
+}
 
 grpc::Status finish_with(const CallStatus& status, grpc::CallbackServerContext* context) {
   if (status.ok()) return grpc::Status::OK;

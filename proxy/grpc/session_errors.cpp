@@ -186,6 +186,18 @@ CallStatus transaction_too_large(std::size_t size, std::size_t limit) {
                       "APPEND_TRANSACTION_SIZE_EXCEEDED", details);
 }
 
+CallStatus not_leader_node(const std::string& leader_host, std::uint16_t leader_port) {
+  rpc::NotLeader details;
+  details.mutable_current_leader()->set_host(leader_host);
+  details.mutable_current_leader()->set_port(leader_port);
+  return rich(StatusCode::failed_precondition, "this node is not the leader", server_domain, "NOT_LEADER_NODE",
+              "kurrent.rpc.NotLeaderNodeErrorDetails", &details);
+}
+
+CallStatus not_ready(std::string reason) {
+  return to_be_retried(StatusCode::unavailable, std::move(reason), "SERVER_NOT_READY");
+}
+
 CallStatus session_failure(const Failure& failure, const std::vector<std::string>& streams,
                            const std::vector<ExpectedRevision>& expected) {
   const std::size_t at = std::min(failure.request.value_or(0), streams.size() - 1);
@@ -194,8 +206,7 @@ CallStatus session_failure(const Failure& failure, const std::vector<std::string
     case FailureCode::stream_deleted: return tombstoned(streams[at]);
     case FailureCode::unknown_outcome:
       return to_be_retried(StatusCode::deadline_exceeded, failure.reason, "OPERATION_TIMEOUT");
-    case FailureCode::unavailable:
-      return to_be_retried(StatusCode::unavailable, failure.reason, "SERVER_NOT_READY");
+    case FailureCode::unavailable: return not_ready(failure.reason);
     case FailureCode::cancelled:
       return rich(StatusCode::internal, failure.reason, server_domain, "SERVER_MALFUNCTION");
     case FailureCode::id_conflict:

@@ -15,6 +15,8 @@ CallStatus no_requests();
 CallStatus already_in_session(const std::string& stream);
 CallStatus record_too_large(const std::string& stream, const EventId& record, std::size_t size, std::size_t limit);
 CallStatus transaction_too_large(std::size_t size, std::size_t limit);
+CallStatus not_leader_node(const std::string& leader_host, std::uint16_t leader_port);
+CallStatus not_ready(std::string reason);
 /// What a failed append to several streams is to its caller.
 CallStatus session_failure(const Failure& failure, const std::vector<std::string>& streams,
                            const std::vector<ExpectedRevision>& expected);

@@ -91,6 +91,18 @@ inline std::unique_ptr<EventStoreLog> open_log(const std::string& url, std::chro
   return std::move(*log);
 }
 
+/// What a subscription delivers next; fewer when the subscription fails or nothing comes for long.
+inline std::vector<RecordedEvent> next_events(Caller& caller, Subscription& subscription, std::size_t count) {
+  std::vector<RecordedEvent> events;
+  for (int idle = 0; events.size() < count && idle < 30; ++idle) {
+    auto page = caller.run(subscription.next());
+    if (!page.ok()) break;
+    if (!page->events.empty()) idle = 0;
+    for (auto& recorded : page->events) events.push_back(std::move(recorded));
+  }
+  return events;
+}
+
 /// One server, one log.
 class WithEventStore : public ::testing::Test {
  protected:

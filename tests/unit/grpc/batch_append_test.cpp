@@ -47,6 +47,21 @@ TEST_F(DoorBatchAppend, no_events_are_a_success_without_stream) {
   EXPECT_TRUE(exchange(opening(EventId::random(), "s", 0, true)).success().has_no_stream());
 }
 
+// By the code clients know that nothing was written.
+TEST_F(DoorBatchAppend, a_full_queue_is_told_without_a_code) {
+  start({.queue_limit = 0});
+  grpc::ClientContext context;
+  const auto call = stub_->BatchAppend(&context);
+  ASSERT_TRUE(call->Write(opening(EventId::random(), "s", 1, true)));
+  streams::BatchAppendResp answer;
+  ASSERT_TRUE(call->Read(&answer));
+  ASSERT_TRUE(answer.has_error());
+  EXPECT_EQ(answer.error().code(), 0);
+  EXPECT_EQ(answer.error().details().type_url(), "type.googleapis.com/google.protobuf.Empty");
+  context.TryCancel();
+  call->Finish();
+}
+
 TEST_F(DoorBatchAppend, a_chunk_without_options_and_correlation_ends_the_call) {
   auto message = chunk(EventId::random(), 1, true);
   message.clear_correlation_id();

@@ -122,16 +122,21 @@ class PersistentTest : public DoorTest {
     EXPECT_TRUE(end.status.ok()) << end.status.error_message();
     return response.subscription_info();
   }
-  /// Asks until the group stands as wanted.
+  /// Asks whenever something is committed to the log, and now and then besides, until the answer is yes.
+  static bool comes_true(EventLog& log, const std::function<bool()>& wanted) {
+    const auto commits = log.subscribe_all(Position::start());
+    for (int i = 0; i < 1'000; ++i) {
+      if (wanted()) return true;
+      if (!contract::run(commits->next()).ok()) return false;
+    }
+    return false;
+  }
+  /// The group as soon as it stands as wanted.
   groups::SubscriptionInfo info_once(const std::string& source,
                                      const std::function<bool(const groups::SubscriptionInfo&)>& wanted) {
-    for (int i = 0; i < 2'000; ++i) {
-      const auto found = info(source);
-      if (wanted(found)) return found;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    ADD_FAILURE() << "it did not come to that";
-    return info(source);
+    groups::SubscriptionInfo found;
+    EXPECT_TRUE(comes_true(*log_, [&] { return wanted(found = info(source)); })) << "it did not come to that";
+    return found;
   }
   void parked_is(const std::string& source, int count) {
     info_once(source, [&](const auto& found) { return found.parked_message_count() == count; });

@@ -234,11 +234,9 @@ TEST_F(DoorPersistentState, another_log_with_a_prefix_can_hold_the_state) {
   write("s", 1);
   Reading reading(*stub, "s", "g", 10);
   reading.nack(reading.event(), Nack::Park);
-  const auto parked = [&] { return contract::run(state->head("twinstream-$persistentsubscription-s::g-parked")); };
-  for (int i = 0; i < 2'000 && parked()->state != Head::State::live; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  EXPECT_EQ(parked()->state, Head::State::live);
+  EXPECT_TRUE(comes_true(*state, [&] {
+    return contract::run(state->head("twinstream-$persistentsubscription-s::g-parked"))->state == Head::State::live;
+  }));
   EXPECT_EQ(contract::run(state->head("twinstream-$persistentSubscriptionConfig"))->state, Head::State::live);
   EXPECT_EQ(contract::run(log_->head("$persistentSubscriptionConfig"))->state, Head::State::none);
   reading.leave();
