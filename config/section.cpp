@@ -8,13 +8,13 @@
 namespace twinstream {
 namespace {
 
-constexpr std::size_t quoted_limit = 60;
+constexpr std::size_t shortened_limit = 60;
 
-std::string quoted(std::string_view text) {
+std::string shortened(std::string_view text) {
   if (text.empty()) return "nothing";
-  const bool cut = text.size() > quoted_limit;
+  const bool cut = text.size() > shortened_limit;
   std::string result = "`";
-  for (char c : text.substr(0, quoted_limit)) result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  for (char c : text.substr(0, shortened_limit)) result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   return result.append(cut ? "...`" : "`");
 }
 
@@ -86,7 +86,7 @@ void Section::parse_scalar(const DocumentNode& node, const std::string& field, S
   const auto problem = parse(text);
   if (!problem) return;
   // What was written is quoted, never what a `${...}` in it stands for.
-  findings_.add(field, node.place, shown == Shown::yes ? *problem + " (found " + quoted(node.text) + ")" : *problem);
+  findings_.add(field, node.place, shown == Shown::yes ? *problem + " (found " + shortened(node.text) + ")" : *problem);
 }
 
 void Section::scalar(std::string_view key, Shown shown, const Parse& parse) {

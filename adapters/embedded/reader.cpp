@@ -29,10 +29,6 @@ Failure not_found(const std::string& stream) {
   return {FailureCode::stream_not_found, "stream " + stream + " has no visible events", {}};
 }
 
-Failure deleted(const std::string& stream) {
-  return {FailureCode::stream_deleted, "stream " + stream + " is deleted", {}};
-}
-
 /// Our positions have equal halves; a foreign one lies just before or after such.
 std::uint64_t first_after(Position position) {
   const bool exclusive = position.commit <= position.prepare;
@@ -67,7 +63,7 @@ Result<StreamPage> Reader::read_stream(const ReadStream& request) {
   const StreamState state = table_.state(request.stream);
   StreamPage page;
   page.head = head_of(state);
-  if (state.tombstoned) return deleted(request.stream);
+  if (state.tombstoned) return stream_deleted(request.stream);
   if (!state.last || (state.metadata.soft_deleted() && !request.include_hidden)) return not_found(request.stream);
 
   const bool forwards = request.direction == Direction::forwards;

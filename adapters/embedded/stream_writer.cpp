@@ -16,10 +16,6 @@ Failure wrong_revision(const std::string& stream, const StreamState& state) {
   return {FailureCode::wrong_expected_revision, "stream " + stream + " " + actual, state.last};
 }
 
-Failure deleted(const std::string& stream) {
-  return {FailureCode::stream_deleted, "stream " + stream + " is deleted", {}};
-}
-
 Head checked_head(const StreamState& state) {
   Head head{Head::State::live, state.last, 0};
   if (!state.last) head.state = Head::State::none;
@@ -63,7 +59,7 @@ Result<Appended> StreamWriter::append(const AppendRequest& request) {
 
 StreamWriter::Answer StreamWriter::answer_without_writing(const AppendRequest& request) {
   const StreamState& state = load(request.stream);
-  if (state.tombstoned) return deleted(request.stream);
+  if (state.tombstoned) return stream_deleted(request.stream);
   return decide(request, state);
 }
 
@@ -90,7 +86,7 @@ StreamWriter::Answer StreamWriter::decide(const AppendRequest& request, const St
   switch (request.expected.kind) {
     case Kind::any: return repeated_by_id(request, state);
     case Kind::stream_exists:
-      if (state.metadata.soft_deleted()) return deleted(request.stream);
+      if (state.metadata.soft_deleted()) return stream_deleted(request.stream);
       if (!state.last && !state.has_metadata) return wrong_revision(request.stream, state);
       return repeated_by_id(request, state);
     case Kind::no_stream: return state.last ? repeated_at(0, request, state) : std::nullopt;
@@ -197,7 +193,7 @@ std::optional<Failure> StreamWriter::refuse_delete(const std::string& stream, co
       if (state.last && !soft_deleted) return wrong_revision(stream, state);
       return std::nullopt;
     case Kind::stream_exists:
-      if (soft_deleted) return deleted(stream);
+      if (soft_deleted) return stream_deleted(stream);
       if (!state.last && !state.has_metadata) return wrong_revision(stream, state);
       return std::nullopt;
     case Kind::exact: break;
@@ -208,7 +204,7 @@ std::optional<Failure> StreamWriter::refuse_delete(const std::string& stream, co
 
 Result<Deleted> StreamWriter::soft_delete(const std::string& stream, ExpectedRevision expected) {
   const StreamState& state = load(stream);
-  if (state.tombstoned || load(metadata_stream_of(stream)).tombstoned) return deleted(stream);
+  if (state.tombstoned || load(metadata_stream_of(stream)).tombstoned) return stream_deleted(stream);
   if (!state.last && !state.has_metadata) return wrong_revision(stream, state);
   if (auto failure = refuse_delete(stream, state, expected)) return *failure;
   return Deleted{write_metadata(stream, *with_truncate_before("{}", soft_deleted_marker))};
@@ -216,7 +212,7 @@ Result<Deleted> StreamWriter::soft_delete(const std::string& stream, ExpectedRev
 
 Result<Deleted> StreamWriter::tombstone(const std::string& stream, ExpectedRevision expected) {
   StreamState& state = load(stream);
-  if (state.tombstoned) return deleted(stream);
+  if (state.tombstoned) return stream_deleted(stream);
   if (auto failure = refuse_delete(stream, state, expected)) return *failure;
   const Event event{EventId::random(), std::string(tombstone_event_type), {}, {}, ContentType::binary, {}};
   const Deleted answer{insert(stream, state, tombstone_revision, event)};
@@ -227,7 +223,7 @@ Result<Deleted> StreamWriter::tombstone(const std::string& stream, ExpectedRevis
 
 Result<Done> StreamWriter::restore(const std::string& stream) {
   const StreamState& state = load(stream);
-  if (state.tombstoned || load(metadata_stream_of(stream)).tombstoned) return deleted(stream);
+  if (state.tombstoned || load(metadata_stream_of(stream)).tombstoned) return stream_deleted(stream);
   if (!state.last || state.metadata.truncate_before == 0) {
     return Failure{FailureCode::stream_not_found, "stream " + stream + " has no deleted events to restore", {}};
   }

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <string>
+
 #include "adapters/embedded/event_table.h"
+#include "proxy/core/result.h"
 
 namespace twinstream::embedded {
 
@@ -9,5 +12,10 @@ std::uint64_t first_visible(EventTable& table, const StreamState& state);
 
 /// The first revision from `low` on that was not created before `limit`; `state.next()` when all were.
 std::uint64_t first_younger_than(EventTable& table, const StreamState& state, Timestamp limit, std::uint64_t low);
+
+/// What a tombstoned stream answers.
+inline Failure stream_deleted(const std::string& stream) {
+  return {FailureCode::stream_deleted, "stream " + stream + " is deleted", {}};
+}
 
 }  // namespace twinstream::embedded

@@ -12,8 +12,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds first_backoff{50};
-constexpr milliseconds longest_backoff{2'000};
+constexpr milliseconds first_search_backoff{50};
+constexpr milliseconds longest_search_backoff{2'000};
 
 Failure unavailable(std::string reason) { return {FailureCode::unavailable, std::move(reason), {}}; }
 
@@ -124,10 +124,10 @@ void Cluster::close() {
 }
 
 Awaitable<void> Cluster::connect_until_done() {
-  milliseconds backoff = first_backoff;
+  milliseconds backoff = first_search_backoff;
   while (!settle(co_await try_connect())) {
     co_await pause(backoff / 2 + milliseconds{random_() % static_cast<std::uint64_t>(backoff.count() / 2)});
-    backoff = std::min(backoff * 2, longest_backoff);
+    backoff = std::min(backoff * 2, longest_search_backoff);
   }
 }
 

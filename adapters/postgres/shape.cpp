@@ -7,7 +7,7 @@
 namespace twinstream::postgres {
 namespace {
 
-Failure bad(const std::string& table, const std::string& why) {
+Failure bad_table(const std::string& table, const std::string& why) {
   return {FailureCode::rejected, "mapped table " + table + ": " + why, {}};
 }
 
@@ -16,7 +16,7 @@ class Catalogue {
  public:
   static Result<Catalogue> read(Connection& connection, const MappedTable& mapped) {
     const Rows found = connection.query("select to_regclass($1::text)::oid::bigint", {quote_table(mapped.table)});
-    if (found.is_null(0, 0)) return bad(mapped.table, "there is no such table (or no right to see its schema)");
+    if (found.is_null(0, 0)) return bad_table(mapped.table, "there is no such table (or no right to see its schema)");
     Catalogue catalogue;
     catalogue.table_ = mapped.table;
     const Rows rows = connection.query(
@@ -34,14 +34,14 @@ class Catalogue {
 
   Result<Column> column(const std::string& name, std::string_view key,
                         const std::vector<std::string>& types = {}) const {
-    if (name.empty()) return bad(table_, std::string(key) + " is not set");
+    if (name.empty()) return bad_table(table_, std::string(key) + " is not set");
     const auto found = columns_.find(name);
-    if (found == columns_.end()) return bad(table_, "there is no column \"" + name + "\" (" + std::string(key) + ")");
+    if (found == columns_.end()) return bad_table(table_, "there is no column \"" + name + "\" (" + std::string(key) + ")");
     const auto& type = found->second.type;
     if (types.empty() || std::find(types.begin(), types.end(), type) != types.end()) return found->second;
     std::string expected;
     for (const auto& one : types) expected += (expected.empty() ? "" : ", ") + one;
-    return bad(table_,
+    return bad_table(table_,
                "column \"" + name + "\" (" + std::string(key) + ") is " + type + "; it must be one of " + expected);
   }
 
