@@ -58,11 +58,12 @@ Awaitable<MirrorState> carried_within(Mirror& mirror, Clock& clock, boost::asio:
   co_return co_await await_completion<MirrorState>(start);
 }
 
-std::vector<RecordedEvent> recorded(const AppendRequest& request, const Appended& appended, Position position) {
+/// Takes the events out of the request.
+std::vector<RecordedEvent> recorded(AppendRequest& request, const Appended& appended, Position position) {
   std::vector<RecordedEvent> events;
   events.reserve(request.events.size());
   std::uint64_t revision = *appended.revision + 1 - request.events.size();
-  for (const Event& event : request.events) events.push_back({request.stream, revision++, position, event});
+  for (Event& event : request.events) events.push_back({request.stream, revision++, position, std::move(event)});
   return events;
 }
 
@@ -144,7 +145,7 @@ Awaitable<Result<Appended>> DualLog::append_here(AppendRequest request) {
   Mirror* mirror = stores_.mirror(category);
   // A log that stamps its own time is read back by the mirror; otherwise what was written is known here.
   const bool known = mirror != nullptr && authority.traits().keeps_created;
-  const AppendRequest written = known ? request : AppendRequest{request.stream, {}, {}};
+  AppendRequest written = known ? request : AppendRequest{request.stream, {}, {}};
   const std::size_t count = request.events.size();
   auto appended = co_await authority.append(std::move(request));
   if (!appended) {

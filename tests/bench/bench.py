@@ -4,7 +4,7 @@ PostgreSQL is durable (fsync on), every step has 64 concurrent clients on kept c
 thousand streams. CPU is that of the processes
 that do the work (Twinstream, PostgreSQL, the sink, nginx), not of the load generators. A step's CPU is counted until
 the mirror has caught up, so that work put off is not left out. A machine's speed drifts: each step stands between two
-runs of its baseline, and its ratios are to their mean.
+runs of its baseline, its ratios are to their mean, and all is measured several times; the medians are what counts.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import pathlib
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -77,10 +78,10 @@ class Row(NamedTuple):
     p50_us: int | None
     p99_us: int | None
 
-    def line(self, base_rate, base_cpu):
+    def line(self, rate_ratio=1, cpu_ratio=1):
         times = f"{self.p50_us / 1000:7.2f} {self.p99_us / 1000:7.2f}" if self.p50_us else ""
-        return (f"{self.name:44} {self.requests:8} {self.rate:9.0f} {self.rate / base_rate:6.2f}x {self.cpu:8.1f} "
-                f"{self.cpu / base_cpu:6.2f}x {times}")
+        return (f"{self.name:44} {self.requests:8} {self.rate:9.0f} {rate_ratio:6.2f}x {self.cpu:8.1f} "
+                f"{cpu_ratio:6.2f}x {times}")
 
 
 class Bench:
@@ -89,7 +90,7 @@ class Bench:
         self.stack = Stack(work, arguments.build / "proxy" / "twinstream")
         self.load_binary = arguments.build / "tests" / "bench" / "bench_load"
         self.plain = Stack(work / "plain")  # a PostgreSQL of its own, which nobody else reads
-        self.runs, self.nginxes = 0, []
+        self.runs, self.nginxes, self.medians = 0, [], []
 
     def measure(self, name, pids, load, settled=lambda: None):
         """`load(requests)` answers events per second. The first one touches every stream, and a second short one finds
@@ -110,12 +111,17 @@ class Bench:
     def compare(self, baseline, steps):
         """Both are functions that measure; the baseline is measured before, between and after the steps."""
         before = baseline()
-        print(before.line(before.rate, before.cpu), flush=True)
-        for step in steps:
+        print(before.line(), flush=True)
+        ratios = {}
+        for step in steps * self.arguments.rounds:
             row, after = step(), baseline()
-            print(row.line((before.rate + after.rate) / 2, (before.cpu + after.cpu) / 2), flush=True)
-            print(after.line(after.rate, after.cpu), flush=True)
+            rate = row.rate / statistics.mean([before.rate, after.rate])
+            cpu = row.cpu / statistics.mean([before.cpu, after.cpu])
+            print(row.line(rate, cpu), after.line(), sep="\n", flush=True)
+            ratios.setdefault(row.name, []).append((rate, cpu))
             before = after
+        self.medians += [(f"{name} / {before.name.partition(': ')[2]}", *map(statistics.median, zip(*pairs)))
+                         for name, pairs in ratios.items()]
 
     def http(self, port, method, path, body=None):
         def load(requests):
@@ -149,9 +155,11 @@ class Bench:
             self.enter("dual-write", ack=ack, ack_timeout="10s")
             return self.measure(f"write: dual-write, ack {ack}", everything, write, self.stack.wait_for_mirror)
 
-        self.compare(lambda: self.measure("write: direct INSERT + commit (pgbench)", [postmaster(self.plain)], self.pgbench),
-                     [lambda: self.measure("write: observe", everything, write),
-                      lambda: dual_write("authority"), lambda: dual_write("both")])
+        def direct():
+            return self.measure("write: direct INSERT + commit (pgbench)", [postmaster(self.plain)], self.pgbench)
+
+        self.compare(direct, [lambda: self.measure("write: observe", everything, write)])
+        self.compare(direct, [lambda: dual_write("authority"), lambda: dual_write("both")])
 
     def enter(self, phase, **changes):
         self.stack.apply(phase=phase, **changes)
@@ -197,6 +205,9 @@ class Bench:
               f"{'p99 ms':>7}")
         self.writes()
         self.pass_through(backend)
+        print(f"\n{'median of ' + str(self.arguments.rounds):72} {'rate':>7} {'CPU':>7}")
+        for name, rate, cpu in self.medians:
+            print(f"{name:72} {rate:6.2f}x {cpu:6.2f}x")
 
     def close(self):
         for daemon in self.nginxes:
@@ -221,7 +232,8 @@ def accepts(port):
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    options.add_argument("--seconds", type=float, default=10, help="per step, about")
+    options.add_argument("--seconds", type=float, default=5, help="per step, about")
+    options.add_argument("--rounds", type=int, default=5, help="of all steps")
     arguments = options.parse_args()
     work = pathlib.Path(tempfile.mkdtemp(prefix="twinstream-bench."))
     work.chmod(0o755)
