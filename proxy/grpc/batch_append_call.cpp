@@ -29,6 +29,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     call->registered_ = door.calls.add([weak = call->weak_] {
       if (auto alive = weak.lock()) alive->stop();
     });
+    call->StartSendInitialMetadata();
     call->StartRead(&call->chunk_);
     return call.get();
   }
@@ -200,12 +201,15 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     if (idle) write_next(lock);
   }
 
-  /// Gives up the lock: gRPC may call back from inside. Without a buffer hint: gRPC can hold such an answer back, and its
-  /// completion with it, until other traffic, and a sender whose window is full sends none.
+  /// Gives up the lock: gRPC may call back from inside. Answers that are followed by another one leave together with it.
+  /// The completion of such a write comes at once, because the call's headers went ahead: with headers of its own to send
+  /// gRPC would hold it back until other traffic, and a sender whose window is full sends none.
   void write_next(std::unique_lock<std::mutex>& lock) {
     const auto& answer = answers_.front();
+    grpc::WriteOptions options;
+    if (answers_.size() > 1) options.set_buffer_hint();
     lock.unlock();
-    StartWrite(&answer);
+    StartWrite(&answer, options);
   }
 
   void read_on() {

@@ -47,6 +47,18 @@ class DoorBatchAppend : public DoorTest {
     EXPECT_EQ(exchange(opening(id, "probe", 1, true)).correlation_id().string(), id.to_string());
   }
 
+  /// By a chunk that the server refuses without asking the log.
+  void end_a_call() {
+    grpc::ClientContext context;
+    const auto call = stub_->BatchAppend(&context);
+    auto message = chunk(EventId::random(), 1, true);
+    message.clear_correlation_id();
+    ASSERT_TRUE(call->Write(message));
+    streams::BatchAppendResp answer;
+    EXPECT_FALSE(call->Read(&answer));
+    EXPECT_EQ(call->Finish().error_code(), grpc::StatusCode::UNKNOWN);
+  }
+
   bool ended_ = false;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<Chunk, streams::BatchAppendResp>> call_ = stub_->BatchAppend(&context_);
