@@ -83,6 +83,20 @@ TEST_F(EmbeddedScavenge, a_number_of_events_is_kept) {
   expect_whole(3);
 }
 
+TEST_F(EmbeddedScavenge, expired_events_go) {
+  write("s", 5);
+  write_metadata("s", R"({"$maxAge":60})");
+  log_.reset();
+  {
+    embedded::Database database((directory_.path() / "events.sqlite").string(), embedded::Database::Mode::write);
+    database.execute("UPDATE events SET created = created - 3600000000 WHERE position <= 3");
+  }
+  reopen(at_once);
+  EXPECT_EQ(scavenge(), 3u);
+  EXPECT_EQ(all_events(), (Events{"3@s", "4@s", "0@$$s"}));
+  expect_whole(3);
+}
+
 TEST_F(EmbeddedScavenge, a_soft_deleted_stream_keeps_its_last_event_for_its_numbers) {
   write("s", 4);
   ASSERT_TRUE(contract::run(log().soft_delete("s", ExpectedRevision::any())).ok());

@@ -97,7 +97,7 @@ class DoorAppendSession : public DoorTest {
   std::size_t count(const std::string& stream) { return read(read_request(stream)).responses.size(); }
 };
 
-TEST_F(DoorAppendSession, item_65_two_streams_are_both_written) {
+TEST_F(DoorAppendSession, conformance_65_two_streams_are_both_written) {
   write("b", 2);
   const auto answer = session({request("a", -1, 2), request("b", 1)});
   ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
@@ -110,7 +110,7 @@ TEST_F(DoorAppendSession, item_65_two_streams_are_both_written) {
   EXPECT_EQ(static_cast<std::uint64_t>(answer.response.position()), last.commit_position());
 }
 
-TEST_F(DoorAppendSession, item_65_a_conflict_writes_neither_and_names_the_stream) {
+TEST_F(DoorAppendSession, conformance_65_a_conflict_writes_neither_and_names_the_stream) {
   write("b", 2);
   const auto answer = session({request("a", -1), request("b", 0)});
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);

@@ -43,6 +43,31 @@ TEST_F(DoorSubscription, a_multiplier_of_0_fails_unknown) {
   EXPECT_EQ(subscribe(request)->end().status.error_code(), StatusCode::UNKNOWN);
 }
 
+TEST_F(DoorSubscription, checkpoints_come_after_window_times_multiplier_examined_events) {
+  write("s", 200);
+  const auto checkpoints_until_caught_up = [&](const streams::ReadReq& request) {
+    const auto running = subscribe(request);
+    std::vector<std::uint64_t> positions;
+    for (auto response = running->next(); response && !response->has_caught_up(); response = running->next()) {
+      if (response->has_checkpoint()) positions.push_back(response->checkpoint().commit_position());
+    }
+    return positions;
+  };
+  std::vector<std::uint64_t> all;
+  for (const auto& response : read(all_request()).responses) {
+    all.push_back(response.event().event().commit_position());
+  }
+  ASSERT_EQ(all.size(), 200u);
+  auto request = wanted_types(0);
+  auto& filter = *request.mutable_options()->mutable_filter();
+  filter.set_max(10);
+  filter.set_checkpointintervalmultiplier(5);
+  EXPECT_EQ(checkpoints_until_caught_up(request), (std::vector{all[49], all[99], all[149], all[199]}));
+  filter.mutable_count();  // the server's own window, of 32
+  filter.set_checkpointintervalmultiplier(2);
+  EXPECT_EQ(checkpoints_until_caught_up(request), (std::vector{all[63], all[127], all[191], all[199]}));
+}
+
 TEST_F(DoorSubscription, a_tombstone_is_delivered_and_ends_the_subscription) {
   write("s", 1);
   const auto running = subscribe(read_request("s"));
