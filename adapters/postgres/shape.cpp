@@ -92,15 +92,19 @@ std::vector<std::string> stream_and_revision(const Shape& shape) {
   return sorted(std::move(names));
 }
 
-/// Partial indexes do not count: they leave rows out.
+/// Partial indexes do not count: they leave rows out, as those of a table with children leave out the children's rows.
+/// Nor does an index that takes names apart which its column takes for equal.
 void load_indexes(Connection& connection, Shape& shape) {
   const Rows rows = connection.query(
       "select c.relname, i.indisunique, string_agg(a.attname, chr(1) order by k.place) "
       "from pg_index i join pg_class c on c.oid = i.indexrelid "
-      "cross join lateral unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality k(number, place) "
+      "cross join lateral unnest(i.indkey[0:i.indnkeyatts - 1], i.indcollation[0:i.indnkeyatts - 1]) with ordinality "
+      "k(number, sorting, place) "
       "join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number "
+      "left join pg_collation l on l.oid = a.attcollation "
       "where i.indrelid = $1::text::regclass and i.indpred is null and i.indisvalid and not 0 = any (i.indkey) "
-      "group by 1, 2",
+      "and (c.relkind = 'I' or not exists (select from pg_inherits where inhparent = i.indrelid)) "
+      "group by 1, 2 having bool_and(k.sorting = a.attcollation or coalesce(l.collisdeterministic, true))",
       {shape.table});
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<std::string> columns(1);

@@ -102,6 +102,36 @@ TEST(Preflight, ATableWithoutAUniqueRevisionIsRefused) {
   EXPECT_EQ(refusals(config), "");
 }
 
+TEST(Preflight, AnIndexThatDoesNotCoverTheRowsOfChildrenKeepsNothingUnique) {
+  const auto config = mapped_config();
+  const Cleanup cleanup(config);
+  connect(config).script("create table " + table_of(config) + "_old () inherits (" + table_of(config) + ")");
+  expect_text(refusals(config), "child tables");
+}
+
+TEST(Preflight, AnIndexThatTakesEqualNamesApartKeepsNothingUnique) {
+  connect(fresh_config())
+      .script(
+          "create collation if not exists public.blind_to_case (provider = icu, locale = 'und-u-ks-level2', "
+          "deterministic = false)");
+  const auto config = mapped_config(
+      with(good_columns, "aggregate_id text", "aggregate_id text collate public.blind_to_case"));
+  const Cleanup cleanup(config);
+  connect(config).script("create unique index on " + table_of(config) +
+                         " (aggregate_type, aggregate_id collate \"C\", version)");
+  expect_text(refusals(config), "collations");
+  connect(config).script("create unique index on " + table_of(config) + " (aggregate_type, aggregate_id, version)");
+  EXPECT_EQ(refusals(config), "");
+}
+
+TEST(Preflight, AnIndexOfAnotherCollationWillDoWhereEqualMeansTheSameBytes) {
+  const auto config = mapped_config(good_columns);
+  const Cleanup cleanup(config);
+  connect(config).script("create unique index on " + table_of(config) +
+                         " (aggregate_type, aggregate_id collate \"C\", version)");
+  EXPECT_EQ(refusals(config), "");
+}
+
 TEST(Preflight, APositionWithoutIndexIsRefused) {
   const auto config = mapped_config(with(good_columns, "bigserial primary key", "bigserial") + unique_revision);
   const Cleanup cleanup(config);
