@@ -213,15 +213,10 @@ std::string parameters(const Shape& shape) {
 }
 
 Words words_of(const Shape& shape) {
-  std::string keys, columns;
-  for (std::size_t i = 0; i < shape.stream.size(); ++i) {
-    keys += (i == 0 ? "" : ", ") + key_parameter(i) + "s";
-    columns += (i == 0 ? "" : ", ") + std::string("tw_k") + std::to_string(i);
-  }
   return {{"key_variables", key_variables(shape)},
           {"lock_streams", lock_streams(shape)},
-          {"keys", keys},
-          {"key_columns", columns},
+          {"keys", key_arrays(shape)},
+          {"key_columns", key_aliases(shape)},
           {"lateral_head", lateral_head(shape)},
           {"find_stored", find_stored(shape)},
           {"insert", insert_statement(shape)},

@@ -136,10 +136,15 @@ std::vector<std::string> encode_placed(const Shape& shape, const Requests& reque
                                        const std::vector<std::uint64_t>& places) {
   Streams streams(shape);
   Events events(shape);
-  BinaryArray stream(Type::int4), revision(Type::int8);
+  BinaryArray heads(Type::int8), stream(Type::int4), revision(Type::int8);
+  std::size_t seen = 0;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const auto number = streams.number(requests[i]->stream);
     auto next = static_cast<std::int64_t>(places[i]);
+    if (static_cast<std::size_t>(number) > seen) {
+      heads.add(next - 1);
+      ++seen;
+    }
     for (const auto& event : requests[i]->events) {
       stream.add(number);
       revision.add(next++);
@@ -148,8 +153,7 @@ std::vector<std::string> encode_placed(const Shape& shape, const Requests& reque
   }
   std::vector<std::string> arguments;
   streams.take(arguments);
-  arguments.push_back(stream.take());
-  arguments.push_back(revision.take());
+  for (auto* array : {&heads, &stream, &revision}) arguments.push_back(array->take());
   events.take(arguments);
   return arguments;
 }

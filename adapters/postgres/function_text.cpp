@@ -58,6 +58,18 @@ std::string key_variables(const Shape& shape) {
   return variables;
 }
 
+std::string key_arrays(const Shape& shape) {
+  std::string list;
+  for (std::size_t i = 0; i < shape.stream.size(); ++i) list += (i == 0 ? "" : ", ") + key_parameter(i) + "s";
+  return list;
+}
+
+std::string key_aliases(const Shape& shape) {
+  std::string list;
+  for (std::size_t i = 0; i < shape.stream.size(); ++i) list += (i == 0 ? "tw_k" : ", tw_k") + std::to_string(i);
+  return list;
+}
+
 std::string lock_streams(const Shape& shape) {
   return "perform pg_advisory_xact_lock(q.tw_lock) from (select distinct hashtextextended(n.tw_name, " +
          lock_seed(shape) + ") as tw_lock from unnest(tw_streams) n(tw_name) order by 1) q";

@@ -25,6 +25,9 @@ std::string stream_parameters(const Shape& shape);
 std::string event_parameters(const Shape& shape);
 /// Local copies of the keys, kept unpacked, which makes finding an element cheap.
 std::string key_variables(const Shape& shape);
+/// These copies, and the columns tw_k0, tw_k1, ... that `unnest` makes of them, listed.
+std::string key_arrays(const Shape& shape);
+std::string key_aliases(const Shape& shape);
 /// Takes the advisory locks of `tw_streams` in one global order.
 std::string lock_streams(const Shape& shape);
 

@@ -161,14 +161,15 @@ std::optional<Lane::Answers> Lane::call_quick(Connection& connection, const Requ
   if (!places || (rest_ > 0 && rest_-- > 0)) return std::nullopt;
   try {
     const auto rows = connection.query(quick_->call, encode_placed(*shape_, requests, *places));
-    next_rest_ = 1;
-    if (rows.empty()) return std::nullopt;
-    return decode_placed(requests, *places, rows);
+    if (!rows.empty()) {
+      next_rest_ = 1;
+      return decode_placed(requests, *places, rows);
+    }
   } catch (const DatabaseError& error) {
     if (!error.lost_a_race()) throw;
-    rest_ = std::exchange(next_rest_, std::min(next_rest_ * 2, longest_rest));
-    return std::nullopt;
   }
+  rest_ = std::exchange(next_rest_, std::min(next_rest_ * 2, longest_rest));
+  return std::nullopt;
 }
 
 /// The transaction was rolled back. One of the requests is to blame: each gets a transaction of its own.

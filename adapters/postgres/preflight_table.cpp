@@ -48,7 +48,8 @@ void check_indexes(const Shape& shape, Findings& findings) {
   if (shape.revision_indexes.empty()) {
     note(findings, refuse,
          "no unique index covers exactly the stream columns and \"" + shape.revision.name +
-             "\" (in every row, those of child tables too, and with the columns' own collations): two writers could both get the same revision; create unique index concurrently");
+             "\" (in every row, those of child tables too, and with the columns' own collations): two writers could "
+             "both get the same revision; create unique index concurrently");
   } else {
     note(findings, ok, "index " + shape.revision_indexes.front() + " keeps revisions unique");
   }

@@ -36,13 +36,14 @@ class Catalogue {
                         const std::vector<std::string>& types = {}) const {
     if (name.empty()) return bad_table(table_, std::string(key) + " is not set");
     const auto found = columns_.find(name);
-    if (found == columns_.end()) return bad_table(table_, "there is no column \"" + name + "\" (" + std::string(key) + ")");
+    if (found == columns_.end())
+      return bad_table(table_, "there is no column \"" + name + "\" (" + std::string(key) + ")");
     const auto& type = found->second.type;
     if (types.empty() || std::find(types.begin(), types.end(), type) != types.end()) return found->second;
     std::string expected;
     for (const auto& one : types) expected += (expected.empty() ? "" : ", ") + one;
-    return bad_table(table_,
-               "column \"" + name + "\" (" + std::string(key) + ") is " + type + "; it must be one of " + expected);
+    return bad_table(
+        table_, "column \"" + name + "\" (" + std::string(key) + ") is " + type + "; it must be one of " + expected);
   }
 
  private:

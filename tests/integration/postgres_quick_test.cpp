@@ -87,6 +87,14 @@ TEST_P(QuickAppend, HeedsADeletionInTheMeantime) {
   EXPECT_EQ(all_of(*log_, "contact-1").size(), 1u);
 }
 
+TEST_P(QuickAppend, SeesThatRowsWereRemovedInTheMeantime) {
+  ASSERT_EQ(revision_of(append(*log_, "contact-1", ExpectedRevision::any(), {event(), event()})), 1u);
+  connect(config_).script("delete from " + table_of(config_) + " where " +
+                          (config_.mapped ? "version = 2" : "revision = 1"));
+  EXPECT_TRUE(append(*log_, "contact-1", ExpectedRevision::exact(1)).failed_with(FailureCode::wrong_expected_revision));
+  EXPECT_EQ(revision_of(append(*log_, "contact-1", ExpectedRevision::any())), 1u);
+}
+
 TEST_P(QuickAppend, ForgetsWithTheConnection) {
   ASSERT_EQ(revision_of(append(*log_, "contact-1", ExpectedRevision::any(), {event(), event()})), 1u);
   auto connection = connect(config_);
