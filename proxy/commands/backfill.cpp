@@ -38,9 +38,10 @@ void show(const BackfillProgress& progress, bool terminal) {
 /// The mirror and the backfill of one process; others may carry the same streams at the same time.
 class Worker {
  public:
-  Worker(const Config& config, OpenStores& stores)
+  Worker(const Config& config, OpenStores& stores, EngineThread& thread)
       : config_(config),
         stores_(stores),
+        thread_(thread),
         mirror_(thread_.executor(), clock_, system_random(), *stores.postgres, *stores.eventstore, translation(),
                 *stores.control, metrics_),
         backfill_(clock_, *stores.postgres, mirror_, *stores.control, metrics_) {}
@@ -89,9 +90,9 @@ class Worker {
 
   const Config& config_;
   OpenStores& stores_;
+  EngineThread& thread_;
   SystemClock clock_;
   Metrics metrics_;
-  EngineThread thread_;
   Mirror mirror_;
   Backfill backfill_;
   bool finished_ = false;
@@ -102,6 +103,7 @@ class Worker {
 int run_backfill(const BackfillCommand& command) {
   const auto config = load_or_complain(command.config);
   if (!config) return 2;
+  EngineThread thread;  // outlives the stores
   auto stores = open_stores(*config);
   if (!stores) {
     std::fprintf(stderr, "twinstream backfill: %s\n", stores.failure().reason.c_str());
@@ -109,7 +111,7 @@ int run_backfill(const BackfillCommand& command) {
   }
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::signal(SIGTERM, [](int) { interrupted = 1; });
-  Worker worker(*config, *stores);
+  Worker worker(*config, *stores, thread);
   auto done = worker.run(command);
   if (!done) {
     std::fprintf(stderr, "\ntwinstream backfill: %s\n", done.failure().reason.c_str());

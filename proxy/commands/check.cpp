@@ -18,13 +18,13 @@ int run_check(const CheckCommand& command) {
   constexpr int could_not_check = 2;
   const auto config = load_or_complain(command.config);
   if (!config) return could_not_check;
+  EngineThread thread;  // outlives the stores
   auto stores = open_stores(*config);
   if (!stores) {
     std::fprintf(stderr, "twinstream check: %s\n", stores.failure().reason.c_str());
     return could_not_check;
   }
   SystemClock clock;
-  EngineThread thread;
   Comparison comparison = comparison_of(*stores->postgres, *stores->eventstore);
   comparison.original_created = [&](std::string_view stream) { return keeps_time(*config, stream); };
   Checker checker(thread.executor(), clock, *stores->postgres, *stores->eventstore, std::move(comparison));
@@ -37,6 +37,7 @@ int run_check(const CheckCommand& command) {
   const CheckReport report = thread.wait_for(checker.run(std::move(options)));
   std::printf("%s%s", command.json ? report.to_json().c_str() : report.to_text().c_str(), command.json ? "\n" : "");
   (void)thread.wait_for(stores->control->save_check(report.to_json()));
+  thread.stop();  // before what runs there goes
   return report.exit_code();
 }
 

@@ -9,7 +9,8 @@
 
 namespace twinstream {
 
-/// The one thread on which the engine runs.
+/// The one thread on which the engine runs. It must outlive the stores that are used on it: what they answer late is
+/// handed to it, also when nobody waits there any more.
 class EngineThread {
  public:
   EngineThread() : work_(boost::asio::make_work_guard(context_)), thread_([this] { context_.run(); }) {}
