@@ -7,9 +7,8 @@
 namespace twinstream::postgres {
 
 /// The plpgsql function that writes a batch at revisions which the caller is sure of (known_heads.h): the append
-/// function without its looks for heads and stored ids, at about half of its price. It answers a row for each event,
-/// its position, in any order; and no row, with nothing written, when one of the streams is deleted
-/// or no longer has the head it is known by (rows were removed).
+/// function without its searches for heads and stored ids. It answers a row for each event, its position, in any order;
+/// and no row, with nothing written, when one of the streams is deleted or its known head is gone (rows were removed).
 ///
 /// The unique indexes are what makes it right: a revision that is taken already and an id that is stored already refuse
 /// the whole batch, which is then for the append function. Nothing for tables without them, and for those of which a

@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 
-
 namespace twinstream::http {
 
 namespace asio = boost::asio;
