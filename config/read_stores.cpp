@@ -8,7 +8,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 
-constexpr Duration timeout{milliseconds(1), minutes(10)};
+constexpr Duration store_timeout{milliseconds(1), minutes(10)};
 constexpr Count queue{1, 10'000'000};
 
 Problem check_schema(std::string_view text, std::string& schema) {
@@ -77,8 +77,8 @@ void read_postgres(Section& root, PostgresConfig& postgres) {
   section.read("readers", postgres.readers, Count{1, 64});
   section.read("queue_limit", postgres.queue_limit, queue);
   section.read("batch_limit", postgres.batch_limit, Count{1, 10'000});
-  section.read("connect_timeout", postgres.connect_timeout, timeout);
-  section.read("statement_timeout", postgres.statement_timeout, timeout);
+  section.read("connect_timeout", postgres.connect_timeout, store_timeout);
+  section.read("statement_timeout", postgres.statement_timeout, store_timeout);
   section.read("poll_interval", postgres.poll_interval, Duration{milliseconds(1), minutes(1)});
   section.read("audit_interval", postgres.audit_interval, Duration{std::chrono::seconds(1), hours(24)});
   read_mapped(section, postgres.mapped);
@@ -92,7 +92,7 @@ void read_eventstore(Section& root, EventStoreConfig& eventstore) {
   section.read("url", eventstore.url, check_eventstore_url, Shown::never);
   section.read("credentials_file", eventstore.credentials_file, accept_text);
   section.read("queue_limit", eventstore.queue_limit, queue);
-  section.read("append_timeout", eventstore.append_timeout, timeout);
+  section.read("append_timeout", eventstore.append_timeout, store_timeout);
   section.finish();
 }
 

@@ -8,17 +8,17 @@
 namespace twinstream::http {
 namespace {
 
-BodyError bad_request(std::string text) { return {400, "Bad Request", std::move(text)}; }
+BodyError invalid(std::string text) { return {400, "Bad Request", std::move(text)}; }
 
 BodyError not_json(std::size_t at) {
-  return bad_request("Write request body invalid. It is not JSON at byte " + std::to_string(at) + ".");
+  return invalid("Write request body invalid. It is not JSON at byte " + std::to_string(at) + ".");
 }
 
 BodyError too_large() { return {413, "Too large events received. Limit is 4mb", ""}; }
 
 std::optional<BodyError> check(const Event& event) {
-  if (event.id.is_nil()) return bad_request("Empty eventId provided.");
-  if (event.type.empty()) return bad_request("Empty eventType provided.");
+  if (event.id.is_nil()) return invalid("Empty eventId provided.");
+  if (event.type.empty()) return invalid("Empty eventType provided.");
   if (event.data.size() + event.metadata.size() > event_bytes_limit) return too_large();
   return std::nullopt;
 }
@@ -57,7 +57,7 @@ std::string text_of(std::string_view value) {
 
 EventsOrError batch_event(std::string_view element) {
   const auto members = json_children(element, batch_limit);
-  if (!element.starts_with('{') || !members) return bad_request("Write request body invalid.");
+  if (!element.starts_with('{') || !members) return invalid("Write request body invalid.");
   Event event;
   bool json = false;
   for (const auto& [key, value] : *members) {
@@ -66,7 +66,7 @@ EventsOrError batch_event(std::string_view element) {
     if (name == "eventid") {
       const std::string text = text_of(value);
       const auto id = EventId::parse(text);
-      if (!id && !text.empty()) return bad_request("Write request body invalid. An eventId is not a UUID.");
+      if (!id && !text.empty()) return invalid("Write request body invalid. An eventId is not a UUID.");
       event.id = id.value_or(EventId{});
     }
     if (name != "data" && name != "metadata") continue;
@@ -99,7 +99,7 @@ EventsOrError event_batch(std::string_view body) {
   if (const auto at = json_error(body)) return not_json(*at);
   const auto elements = json_children(body, batch_limit);
   if (!trim(body).starts_with('[') || !elements || elements->empty()) {
-    return bad_request("Write request body invalid.");
+    return invalid("Write request body invalid.");
   }
   std::vector<Event> events;
   std::size_t bytes = 0;

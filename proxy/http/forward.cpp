@@ -5,16 +5,10 @@
 #include <charconv>
 #include <ctime>
 
+#include "proxy/http/tokens.h"
+
 namespace twinstream::http {
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 void append_number(std::string& out, std::uint64_t number) {
   char digits[20];
@@ -68,7 +62,7 @@ class ConnectionOptions {
 
 bool is_forwarded_for(std::string_view name) { return name.size() == 15 && same_token(name, "X-Forwarded-For"); }
 bool is_content_length(std::string_view name) { return name.size() == 14 && same_token(name, "Content-Length"); }
-bool is_host(std::string_view name) { return name.size() == 4 && same_token(name, "Host"); }
+bool is_host_field(std::string_view name) { return name.size() == 4 && same_token(name, "Host"); }
 
 void append_forwarded_for(std::string& out, const RequestHead& head, std::string_view client_address) {
   bool first = true;
@@ -120,7 +114,7 @@ void append_own_field(std::string& out, std::string_view name, std::string_view 
 void append_request_fields(std::string& out, const RequestHead& head) {
   const ConnectionOptions options(head.fields);
   for (const auto& [name, value] : head.fields) {
-    if (is_hop_by_hop(name) || is_host(name) || is_content_length(name) || is_forwarded_for(name)) continue;
+    if (is_hop_by_hop(name) || is_host_field(name) || is_content_length(name) || is_forwarded_for(name)) continue;
     if (head.version < 11 && same_token(name, "Expect")) continue;  // its client would not know what to do with a 100
     if (options.name(name)) continue;
     append_field(out, name, value);
@@ -173,23 +167,6 @@ std::uint64_t own_length(const Response& response, const ClientSide& client) {
 }
 
 }  // namespace
-
-bool same_token(std::string_view left, std::string_view right) {
-  if (left.size() != right.size()) return false;
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    if (lower(left[i]) != lower(right[i])) return false;
-  }
-  return true;
-}
-
-bool list_has(std::string_view list, std::string_view token) {
-  while (!list.empty()) {
-    const std::string_view item = list.substr(0, list.find(','));
-    if (same_token(trim(item), token)) return true;
-    list.remove_prefix(std::min(list.size(), item.size() + 1));
-  }
-  return false;
-}
 
 std::optional<std::string_view> find_field(const std::vector<FieldView>& fields, std::string_view name) {
   for (const FieldView& field : fields) {
@@ -313,7 +290,7 @@ Request to_request(const RequestHead& head, std::string_view client_address) {
   request.target = std::string(head.target);
   request.headers.reserve(head.fields.size());
   for (const auto& [name, value] : head.fields) {
-    request.headers.add(std::string(name), std::string(is_host(name) ? head.host : value));
+    request.headers.add(std::string(name), std::string(is_host_field(name) ? head.host : value));
   }
   request.remote_address = std::string(client_address);
   return request;

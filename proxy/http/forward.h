@@ -13,9 +13,6 @@
 
 namespace twinstream::http {
 
-bool same_token(std::string_view left, std::string_view right);  ///< compared without case
-/// Whether a comma-separated list has this token.
-bool list_has(std::string_view list, std::string_view token);
 std::optional<std::string_view> find_field(const std::vector<FieldView>& fields, std::string_view name);
 
 /// Concerns one connection only, whatever Connection says: never forwarded.

@@ -1,6 +1,6 @@
 #include "proxy/http/head_checks.h"
 
-#include "proxy/http/forward.h"
+#include "proxy/http/tokens.h"
 
 namespace twinstream::http {
 namespace {

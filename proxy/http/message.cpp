@@ -4,15 +4,10 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "proxy/http/tokens.h"
+
 namespace twinstream::http {
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool same_name(std::string_view left, std::string_view right) {
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](char a, char b) { return lower(a) == lower(b); });
-}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -35,7 +30,7 @@ std::string decode_query_part(std::string_view text) {
 }  // namespace
 
 void Fields::set(std::string_view name, std::string value) {
-  const auto is_named = [name](const auto& item) { return same_name(item.first, name); };
+  const auto is_named = [name](const auto& item) { return same_token(item.first, name); };
   const auto first = std::find_if(items_.begin(), items_.end(), is_named);
   if (first == items_.end()) {
     add(std::string(name), std::move(value));
@@ -46,12 +41,12 @@ void Fields::set(std::string_view name, std::string value) {
 }
 
 void Fields::erase(std::string_view name) {
-  std::erase_if(items_, [name](const auto& item) { return same_name(item.first, name); });
+  std::erase_if(items_, [name](const auto& item) { return same_token(item.first, name); });
 }
 
 std::optional<std::string_view> Fields::get(std::string_view name) const {
   for (const auto& [key, value] : items_) {
-    if (same_name(key, name)) return value;
+    if (same_token(key, name)) return value;
   }
   return std::nullopt;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "proxy/http/json_text.h"
+#include "proxy/http/tokens.h"
 
 namespace twinstream::http {
 namespace {
@@ -51,13 +52,6 @@ constexpr std::array<MediaType, 16> write_offers{{
     {"text/plain", nothing},
 }};
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool same_text(std::string_view left, std::string_view right) {
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](char a, char b) { return lower(a) == lower(b); });
-}
-
 /// Takes what stands before the separator off the front.
 std::string_view next_part(std::string_view& text, char separator) {
   const std::string_view part = text.substr(0, text.find(separator));
@@ -74,7 +68,7 @@ Range parse_range(std::string_view text) {
   Range range{next_part(text, ';')};
   while (!text.empty()) {
     std::string_view parameter = next_part(text, ';');
-    if (!same_text(next_part(parameter, '='), "q")) continue;
+    if (!same_token(next_part(parameter, '='), "q")) continue;
     const auto [end, error] = std::from_chars(parameter.data(), parameter.data() + parameter.size(), range.quality);
     if (error != std::errc{}) range.quality = 0;
   }
@@ -95,7 +89,7 @@ std::vector<Range> parse_accept(std::string_view accept) {
 bool fits(std::string_view range, std::string_view type) {
   const std::string_view wanted_main = next_part(range, '/');
   const std::string_view main = next_part(type, '/');
-  return (wanted_main == "*" || same_text(wanted_main, main)) && (range == "*" || same_text(range, type));
+  return (wanted_main == "*" || same_token(wanted_main, main)) && (range == "*" || same_token(range, type));
 }
 
 std::optional<MediaType> find_offer(std::span<const MediaType> offers, std::string_view range) {
@@ -117,9 +111,9 @@ std::string_view type_of_format(std::string_view format) {
 bool is_utf8_charset(std::string_view parameters) {
   while (!parameters.empty()) {
     std::string_view value = next_part(parameters, ';');
-    if (!same_text(next_part(value, '='), "charset")) continue;
+    if (!same_token(next_part(value, '='), "charset")) continue;
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
-    if (!same_text(value, "utf-8")) return false;
+    if (!same_token(value, "utf-8")) return false;
   }
   return true;
 }

@@ -10,7 +10,7 @@
 namespace twinstream::http {
 namespace {
 
-std::vector<std::string> split_path(std::string_view path) {
+std::vector<std::string> decoded_parts(std::string_view path) {
   std::vector<std::string> parts;
   while (!path.empty()) {
     path.remove_prefix(1);
@@ -75,7 +75,7 @@ bool StreamsApi::serves(std::string_view path) const {
 }
 
 Awaitable<Response> StreamsApi::handle(Request request) const {
-  std::vector<std::string> parts = split_path(request.path().substr(options_.path.size()));
+  std::vector<std::string> parts = decoded_parts(request.path().substr(options_.path.size()));
   if (parts.empty()) return answer(not_found());
   if (parts[0].empty()) {
     return answer(request.method == "POST" ? bad_request("The stream name is empty.") : not_found());

@@ -4,6 +4,7 @@
 
 #include "proxy/http/forward.h"
 #include "proxy/http/pool.h"
+#include "proxy/http/tokens.h"
 
 namespace twinstream::http {
 

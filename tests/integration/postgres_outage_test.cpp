@@ -36,8 +36,7 @@ class PrivateCluster {
 
  private:
   static void call(const std::string& arguments) {
-    const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
-    const std::string command = (root / "deploy/private-postgres.sh").string() + " " + arguments;
+    const std::string command = TWINSTREAM_SOURCE_DIR "/deploy/private-postgres.sh " + arguments;
     if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
   }
 

@@ -9,7 +9,7 @@ namespace {
 
 using Fields = std::vector<std::string>;
 
-Config load(const std::string& text) {
+Config config_of(const std::string& text) {
   const LoadResult result = load_config_text(text, "test.yaml");
   if (const auto* errors = std::get_if<std::vector<ConfigError>>(&result)) {
     for (const ConfigError& error : *errors) ADD_FAILURE() << to_string(error);
@@ -68,12 +68,12 @@ routes:
 )yaml";
 
 TEST(ExplainConfig, SaysEverythingSoThatItReadsBackAsTheSameConfiguration) {
-  const Config config = load(full);
-  EXPECT_EQ(load(explain_config(config)), config);
+  const Config config = config_of(full);
+  EXPECT_EQ(config_of(explain_config(config)), config);
 }
 
 TEST(ExplainConfig, SaysDefaultsToo) {
-  const std::string text = explain_config(load("postgres: {url: \"postgresql://db/app\"}"));
+  const std::string text = explain_config(config_of("postgres: {url: \"postgresql://db/app\"}"));
   EXPECT_EQ(text.substr(0, text.find("header_timeout")), R"(listen:
   address: "127.0.0.1:8080"
   threads: 0
@@ -82,23 +82,23 @@ TEST(ExplainConfig, SaysDefaultsToo) {
   max_body_bytes: 8MiB
   )");
   EXPECT_NE(text.find("admin:\n  address: \"127.0.0.1:9090\"\n"), std::string::npos);
-  EXPECT_EQ(load(text), load("postgres: {url: \"postgresql://db/app\"}"));
+  EXPECT_EQ(config_of(text), config_of("postgres: {url: \"postgresql://db/app\"}"));
 }
 
 TEST(ExplainConfig, ListItemsHaveTheirDashes) {
-  const std::string text = explain_config(load(full));
+  const std::string text = explain_config(config_of(full));
   EXPECT_NE(text.find("routes:\n  - match: \"POST /a/{id}\"\n    capture: append\n"), std::string::npos) << text;
   EXPECT_NE(text.find("\n  - match: \"PUT /b/{id}\"\n    capture: backend\n"), std::string::npos) << text;
 }
 
 TEST(ExplainConfig, PrintsNoCredentials) {
   const std::string text =
-      explain_config(load("postgres: {url: \"postgresql://app:hunter2@db:5432/shop?sslpassword=hunter2\"}\n"
+      explain_config(config_of("postgres: {url: \"postgresql://app:hunter2@db:5432/shop?sslpassword=hunter2\"}\n"
                           "eventstore: {url: \"esdb://admin:hunter2@es:2113?tls=false\"}"));
   EXPECT_EQ(text.find("hunter2"), std::string::npos) << text;
   EXPECT_NE(text.find("\"postgresql://***@db:5432/shop?***\""), std::string::npos) << text;
   EXPECT_NE(text.find("\"esdb://***@es:2113?***\""), std::string::npos) << text;
-  EXPECT_EQ(explain_config(load("postgres: {url: \"host=db password=hunter2\"}")).find("hunter2"), std::string::npos);
+  EXPECT_EQ(explain_config(config_of("postgres: {url: \"host=db password=hunter2\"}")).find("hunter2"), std::string::npos);
 }
 
 TEST(RedactedUrl, HidesPasswordsThatWereNotEncoded) {
@@ -109,7 +109,7 @@ TEST(RedactedUrl, HidesPasswordsThatWereNotEncoded) {
 }
 
 TEST(RestartNeeded, CategoriesRoutesAndChecksChangeWhileRunning) {
-  const Config before = load(full);
+  const Config before = config_of(full);
   Config after = before;
   after.categories.clear();
   after.routes.pop_back();
@@ -118,7 +118,7 @@ TEST(RestartNeeded, CategoriesRoutesAndChecksChangeWhileRunning) {
 }
 
 TEST(RestartNeeded, NamesWhatCannotChangeWhileRunning) {
-  const Config before = load(full);
+  const Config before = config_of(full);
   Config after = before;
   after.listen.address.port = 82;
   after.admin = Endpoint{"127.0.0.1", 9090};
@@ -138,8 +138,8 @@ TEST(RestartNeeded, NamesWhatCannotChangeWhileRunning) {
 
 TEST(RestartNeeded, SeesThroughRedaction) {
   const Config before =
-      load("postgres: {url: \"postgresql://app:old@db/app\"}\neventstore: {url: \"esdb://a:old@es\"}");
-  const Config after = load("postgres: {url: \"postgresql://app:new@db/app\"}\neventstore: {url: \"esdb://a:new@es\"}");
+      config_of("postgres: {url: \"postgresql://app:old@db/app\"}\neventstore: {url: \"esdb://a:old@es\"}");
+  const Config after = config_of("postgres: {url: \"postgresql://app:new@db/app\"}\neventstore: {url: \"esdb://a:new@es\"}");
   EXPECT_EQ(restart_needed(before, after), (Fields{"eventstore.url", "postgres.url"}));
 }
 

@@ -13,7 +13,7 @@
 namespace twinstream {
 namespace {
 
-std::filesystem::path golden_directory() { return std::filesystem::path(__FILE__).parent_path() / "golden"; }
+std::filesystem::path golden_directory() { return std::filesystem::path(TWINSTREAM_SOURCE_DIR) / "tests/unit/config/golden"; }
 
 std::vector<std::string> golden_names() {
   std::vector<std::string> names;

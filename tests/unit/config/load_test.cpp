@@ -30,9 +30,7 @@ Config loaded(const LoadResult& result) {
 
 Config load(std::string_view text) { return loaded(load_config_text(text, "test.yaml")); }
 
-std::filesystem::path config_directory() {
-  return std::filesystem::path(__FILE__).parent_path() / ".." / ".." / ".." / "config";
-}
+std::filesystem::path config_directory() { return std::filesystem::path(TWINSTREAM_SOURCE_DIR) / "config"; }
 
 std::string without_secret_files(std::string text) {
   for (auto at = text.find("${file:/run"); at != std::string::npos; at = text.find("${file:/run", at)) {
