@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t batch_bytes = 4 * 1024 * 1024;
 constexpr std::size_t queue_bytes = 64 * 1024 * 1024;
 constexpr std::size_t remembered_streams = 100'000;
-constexpr unsigned longest_rest = 64;  // batches
 constexpr std::chrono::milliseconds recovery_time{3'000};
 constexpr std::chrono::nanoseconds longest_gathering = std::chrono::milliseconds(5);
 
@@ -71,7 +70,7 @@ void Lane::serve() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    gather(lock, expected, SteadyClock::now() + std::min(last / 8, longest_gathering));
+    if (gathering_.due()) gathering_.tell(gather(lock, expected, std::min(last / 8, longest_gathering)));
     if (queue_.empty()) return;  // stopping, and everybody was answered
     auto batch = take_batch();
     const std::size_t committed = batch.size();
@@ -85,10 +84,12 @@ void Lane::serve() {
   }
 }
 
-void Lane::gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::time_point until) {
-  wanted_ = std::max<std::size_t>(1, expected);
-  changed_.wait_until(lock, until, [this] { return stopping_ || queue_.size() >= wanted_; });
+/// Whether (nearly) as many came as were expected.
+bool Lane::gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::duration limit) {
+  wanted_ = std::max<std::size_t>(1, expected - expected / 8);
+  const bool enough = changed_.wait_for(lock, limit, [this] { return stopping_ || queue_.size() >= wanted_; });
   wanted_ = 1;
+  return enough;
 }
 
 /// The caller holds the lock. A repeated event id ends the batch: the second append must see the first one stored.
@@ -158,17 +159,17 @@ Lane::Answers Lane::call(Connection& connection, const Requests& requests) {
 std::optional<Lane::Answers> Lane::call_quick(Connection& connection, const Requests& requests) {
   if (!quick_) return std::nullopt;
   const auto places = heads_.places(requests);
-  if (!places || (rest_ > 0 && rest_-- > 0)) return std::nullopt;
+  if (!places || !quick_tries_.due()) return std::nullopt;
   try {
     const auto rows = connection.query(quick_->call, encode_placed(*shape_, requests, *places));
     if (!rows.empty()) {
-      next_rest_ = 1;
+      quick_tries_.tell(true);
       return decode_placed(requests, *places, rows);
     }
   } catch (const DatabaseError& error) {
     if (!error.lost_a_race()) throw;
   }
-  rest_ = std::exchange(next_rest_, std::min(next_rest_ * 2, longest_rest));
+  quick_tries_.tell(false);
   return std::nullopt;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -18,9 +19,25 @@
 
 namespace twinstream::postgres {
 
+/// Something that is worth trying with every batch as long as it succeeds, and ever more rarely (one batch in 65) while
+/// it does not.
+class Tries {
+ public:
+  bool due() { return rest_ == 0 ? true : (--rest_, false); }
+  void tell(bool success) {
+    rest_ = success ? 0 : next_rest_;
+    next_rest_ = success ? 1 : std::min(next_rest_ * 2, 64u);
+  }
+
+ private:
+  unsigned rest_ = 0;  ///< so many batches do without it
+  unsigned next_rest_ = 1;
+};
+
 /// Group commit: a thread with one connection that commits whatever waits as one transaction in one round trip. After a
 /// commit it gives the callers that it has just answered a moment to come back, an eighth of what the commit took at
-/// most; otherwise two halves of the callers would wait for each other's commits in turn.
+/// most; otherwise two halves of the callers would wait for each other's commits in turn. Where they do not come back
+/// within that moment, it is seldom given.
 ///
 /// A batch whose streams' heads are known from the lane's own commits goes through the quick function; any other, and
 /// one that the quick function could not take, through the append function.
@@ -54,7 +71,7 @@ class Lane {
   };
 
   void serve();
-  void gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::time_point until);
+  bool gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::duration limit);
   std::vector<Waiting> take_batch();
   void commit(std::vector<Waiting> batch);
   Answers execute(const Requests& requests, Trial trial);
@@ -75,8 +92,8 @@ class Lane {
   Session session_;
   KnownHeads heads_;
   Connection::Backend backend_;  ///< whose commits `heads_` stems from
-  unsigned rest_ = 0;            ///< so many batches do without the quick function
-  unsigned next_rest_ = 1;
+  Tries quick_tries_;
+  Tries gathering_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Waiting> queue_;

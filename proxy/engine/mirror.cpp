@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds shortest_pause{20};
 constexpr std::chrono::milliseconds longest_pause{5'000};
-constexpr std::chrono::nanoseconds gathering = std::chrono::milliseconds(100);
+constexpr std::chrono::nanoseconds gathering = std::chrono::milliseconds(250);
 /// A stream whose head keeps moving under us without any progress is looked at by a person.
 constexpr unsigned attempts_without_progress = 20;
 
