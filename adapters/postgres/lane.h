@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -15,24 +14,10 @@
 #include "adapters/postgres/connection.h"
 #include "adapters/postgres/known_heads.h"
 #include "adapters/postgres/quick_function.h"
+#include "adapters/postgres/tries.h"
 #include "proxy/core/await.h"
 
 namespace twinstream::postgres {
-
-/// Something that is worth trying with every batch as long as it succeeds, and ever more rarely (one batch in 65) while
-/// it does not.
-class Tries {
- public:
-  bool due() { return rest_ == 0 ? true : (--rest_, false); }
-  void tell(bool success) {
-    rest_ = success ? 0 : next_rest_;
-    next_rest_ = success ? 1 : std::min(next_rest_ * 2, 64u);
-  }
-
- private:
-  unsigned rest_ = 0;  ///< so many batches do without it
-  unsigned next_rest_ = 1;
-};
 
 /// Group commit: a thread with one connection that commits whatever waits as one transaction in one round trip. After a
 /// commit it gives the callers that it has just answered a moment to come back, an eighth of what the commit took at
