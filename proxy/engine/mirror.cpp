@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::chrono::milliseconds shortest_pause{20};
 constexpr std::chrono::milliseconds longest_pause{5'000};
-constexpr std::chrono::nanoseconds gathering = std::chrono::milliseconds(250);
+constexpr std::chrono::milliseconds shortest_pace{20};
+constexpr std::chrono::milliseconds longest_pace{500};
 /// A stream whose head keeps moving under us without any progress is looked at by a person.
 constexpr unsigned attempts_without_progress = 20;
 
@@ -67,7 +68,8 @@ Mirror::Mirror(boost::asio::any_io_executor executor, Clock& clock, Random rando
       translation_(std::move(translation)),
       control_(control),
       metrics_(metrics),
-      limits_(limits) {}
+      limits_(limits),
+      pace_(shortest_pace) {}
 
 Mirror::~Mirror() = default;
 
@@ -265,12 +267,12 @@ void Mirror::start(Stream& stream) {
 
 /// Streams start in bursts, as group commit does: one wake-up of every thread and one commit at the follower then serve
 /// many streams, and one append several events of a stream. A burst waits for most of the one before, and, unless
-/// somebody is in a hurry or more was waiting than one burst takes, for `gathering` since that one began. Slow streams do
-/// not hold the others up for longer.
+/// somebody is in a hurry or more was waiting than one burst takes, until `pace_` has passed since that one began. Slow
+/// streams do not hold the others up for longer.
 void Mirror::start_waiting() {
   if (waiting_.empty() || running_ >= limits_.concurrency || burst_posted_) return;
   const auto age = clock_.monotonic() - burst_began_;
-  if (running_ <= burst_ / 8 && (hurried_ || draining_ || age >= gathering)) {
+  if (running_ <= burst_ / 8 && (hurried_ || draining_ || age >= pace_)) {
     // Not at once: what the authority committed together is offered one by one.
     burst_posted_ = true;
     boost::asio::post(executor_, [this] {
@@ -278,7 +280,7 @@ void Mirror::start_waiting() {
       start_burst();
     });
   } else if (!burst_overdue_) {
-    const auto rest = std::clamp<std::chrono::nanoseconds>(gathering - age, gathering / 4, gathering);
+    const auto rest = std::clamp(pace_ - age, pace_ / 4, pace_);
     burst_overdue_ = clock_.after(executor_, rest, [this] { start_burst(); });
   }
 }
@@ -288,9 +290,16 @@ void Mirror::hurry() {
   start_waiting();
 }
 
+/// An eighth of the time is for carrying: with little to do the follower is close behind, and the more there is, the
+/// more events go into one append.
+void Mirror::set_pace() {
+  const auto took = clock_.monotonic() - burst_began_;
+  pace_ = std::clamp<std::chrono::nanoseconds>(8 * took, shortest_pace, longest_pace);
+}
+
 void Mirror::start_burst() {
   burst_overdue_.reset();
-  burst_began_ = clock_.monotonic();
+  if (!draining_) burst_began_ = clock_.monotonic();
   hurried_ = false;
   while (running_ < limits_.concurrency && !waiting_.empty()) {
     Stream* stream = waiting_.front();
@@ -312,6 +321,7 @@ Awaitable<void> Mirror::run(Stream* stream) {
   if (outcome == Step::settled) stream->fruitless = 0;
   stream->running = false;
   --running_;
+  if (running_ == burst_ / 8 && !draining_) set_pace();
   if (outcome == Step::diverged) {
     // Forgotten altogether: set_aside_ answers for it from now on.
     pending_events_ -= stream->missing();

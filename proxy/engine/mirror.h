@@ -116,6 +116,7 @@ class Mirror {
   void start(Stream& stream);
   void start_waiting();
   void start_burst();
+  void set_pace();
   void answer_reached(Stream& stream);
   void answer_all(Stream& stream, Carried carried);
   void advance(Stream& stream, std::uint64_t next);
@@ -149,7 +150,8 @@ class Mirror {
   std::map<std::string, Divergence> set_aside_;
   std::size_t running_ = 0;
   std::size_t burst_ = 0;                        ///< how many were running when the last burst had been started
-  std::chrono::nanoseconds burst_began_{0};
+  std::chrono::nanoseconds burst_began_{0};      ///< or the first of several that could not take all at once
+  std::chrono::nanoseconds pace_;                ///< from the beginning of a burst to that of the next
   bool hurried_ = false;
   bool draining_ = false;                        ///< the last burst could not take all that waited
   bool burst_posted_ = false;                    ///< the next one starts as soon as the executor gets to it

@@ -1,0 +1,171 @@
+#include "proxy/engine/mirror.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <map>
+
+#include "adapters/memory/faulty_log.h"
+#include "adapters/memory/memory_control_store.h"
+#include "adapters/memory/memory_log.h"
+
+namespace twinstream {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+/// Stands still until it is moved.
+class HandClock final : public Clock {
+ public:
+  Timestamp now() const override { return Timestamp(std::chrono::duration_cast<Timestamp::duration>(time_)); }
+  nanoseconds monotonic() const override { return time_; }
+  std::unique_ptr<Timer> after(boost::asio::any_io_executor, nanoseconds delay, std::function<void()> callback) override {
+    auto alive = std::make_shared<bool>(true);
+    timers_.emplace(time_ + delay, Entry{alive, std::move(callback)});
+    return std::make_unique<Cancelling>(std::move(alive));
+  }
+
+  /// Fires the timers that are due by then, in their order.
+  void move(nanoseconds time, boost::asio::io_context& context) {
+    const auto end = time_ + time;
+    context.restart();
+    context.poll();
+    while (!timers_.empty() && timers_.begin()->first <= end) {
+      auto [due, entry] = std::move(*timers_.begin());
+      timers_.erase(timers_.begin());
+      time_ = std::max(time_, due);
+      if (*entry.alive) entry.callback();
+      context.restart();
+      context.poll();
+    }
+    time_ = end;
+  }
+
+ private:
+  struct Cancelling final : Timer {
+    explicit Cancelling(std::shared_ptr<bool> alive) : alive(std::move(alive)) {}
+    ~Cancelling() override { *alive = false; }
+    std::shared_ptr<bool> alive;
+  };
+  struct Entry {
+    std::shared_ptr<bool> alive;
+    std::function<void()> callback;
+  };
+
+  nanoseconds time_ = std::chrono::hours(1);
+  std::multimap<nanoseconds, Entry> timers_;
+};
+
+MemoryLogOptions named(const char* name) {
+  MemoryLogOptions options;
+  options.traits.name = name;
+  return options;
+}
+
+/// A follower whose appends take `append_time`; nothing else takes any time.
+class MirrorPace : public ::testing::Test {
+ protected:
+  /// One event is written and offered; answers when it is at the follower.
+  std::shared_ptr<bool> offer(const std::string& stream) {
+    std::uint64_t revision = 0;
+    boost::asio::co_spawn(context, write(stream, revision), boost::asio::detached);
+    clock.move(nanoseconds(0), context);
+    auto carried = std::make_shared<bool>(false);
+    mirror.carry(stream, revision, {}, [carried](Carried how) { *carried = how == Carried::done; });
+    clock.move(nanoseconds(0), context);
+    return carried;
+  }
+
+  Awaitable<void> write(std::string stream, std::uint64_t& revision) {
+    const Event event{EventId::random(), "happened", "{}", {}, ContentType::json, {}};
+    const auto appended = co_await authority.append({stream, ExpectedRevision::any(), {event}});
+    revision = *appended->revision;
+  }
+
+  InjectedFault slow(const FaultPoint& point) const {
+    InjectedFault fault;
+    if (point.append != nullptr) fault.before = append_time;
+    return fault;
+  }
+
+  nanoseconds append_time{0};
+  boost::asio::io_context context;
+  HandClock clock;
+  MemoryLog authority{named("postgres")};
+  MemoryLog store{named("eventstore")};
+  FaultyLog follower{store, clock, clock, context.get_executor(), [this](const FaultPoint& point) { return slow(point); }};
+  MemoryControlStore control;
+  Metrics metrics;
+  Mirror mirror{context.get_executor(), clock, system_random(), authority, follower,
+                translation_between(authority, follower), control, metrics};
+};
+
+TEST_F(MirrorPace, WhatComesAfterAPauseIsCarriedAtOnce) {
+  const auto first = offer("a-1");
+  EXPECT_TRUE(*first);
+  clock.move(milliseconds(600), context);
+  EXPECT_TRUE(*offer("a-1"));
+}
+
+TEST_F(MirrorPace, WithLittleToDoTheNextBurstComesSoon) {
+  ASSERT_TRUE(*offer("a-1"));
+  const auto second = offer("a-2");
+  EXPECT_FALSE(*second);
+  clock.move(milliseconds(20), context);
+  EXPECT_TRUE(*second);
+}
+
+TEST_F(MirrorPace, CarryingTakesAnEighthOfTheTime) {
+  append_time = milliseconds(30);
+  const auto first = offer("a-1");
+  clock.move(milliseconds(30), context);
+  ASSERT_TRUE(*first);
+  append_time = nanoseconds(0);
+  const auto second = offer("a-2");
+  clock.move(milliseconds(240 - 30 - 1), context);
+  EXPECT_FALSE(*second);
+  clock.move(milliseconds(1), context);
+  EXPECT_TRUE(*second);
+}
+
+TEST_F(MirrorPace, NobodyWaitsForLongerThanHalfASecond) {
+  append_time = milliseconds(100);
+  const auto first = offer("a-1");
+  clock.move(milliseconds(100), context);
+  ASSERT_TRUE(*first);
+  append_time = nanoseconds(0);
+  const auto second = offer("a-2");
+  clock.move(milliseconds(500 - 100), context);
+  EXPECT_TRUE(*second);
+}
+
+TEST_F(MirrorPace, AHurryEndsTheWaiting) {
+  append_time = milliseconds(30);
+  const auto first = offer("a-1");
+  clock.move(milliseconds(30), context);
+  ASSERT_TRUE(*first);
+  append_time = nanoseconds(0);
+  const auto second = offer("a-2");
+  EXPECT_FALSE(*second);
+  mirror.hurry();
+  clock.move(nanoseconds(0), context);
+  EXPECT_TRUE(*second);
+}
+
+TEST_F(MirrorPace, ASlowStreamDoesNotHoldTheOthersUp) {
+  append_time = std::chrono::seconds(10);
+  const auto slow = offer("a-1");
+  append_time = nanoseconds(0);
+  const auto other = offer("a-2");
+  clock.move(milliseconds(500), context);
+  EXPECT_TRUE(*other);
+  EXPECT_FALSE(*slow);
+  clock.move(std::chrono::seconds(10), context);
+  EXPECT_TRUE(*slow);
+}
+
+}  // namespace
+}  // namespace twinstream
