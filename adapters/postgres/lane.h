@@ -22,7 +22,7 @@ namespace twinstream::postgres {
 /// Group commit: a thread with one connection that commits whatever waits as one transaction in one round trip. After a
 /// commit it gives the callers that it has just answered a moment to come back, an eighth of what the commit took at
 /// most; otherwise two halves of the callers would wait for each other's commits in turn. Where they do not come back
-/// within that moment, it is seldom given.
+/// within that moment, it is given more rarely.
 ///
 /// A batch whose streams' heads are known from the lane's own commits goes through the quick function; any other, and
 /// one that the quick function could not take, through the append function.

@@ -291,7 +291,7 @@ void Mirror::hurry() {
 }
 
 /// An eighth of the time is for carrying: with little to do the follower is close behind, and the more there is, the
-/// more events go into one append.
+/// more events go into one append. Not told by bursts that overlap: they keep the pace there was.
 void Mirror::set_pace() {
   const auto took = clock_.monotonic() - burst_began_;
   pace_ = std::clamp<std::chrono::nanoseconds>(8 * took, shortest_pace, longest_pace);

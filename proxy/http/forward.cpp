@@ -1,6 +1,5 @@
 #include "proxy/http/forward.h"
 
-#include <algorithm>
 #include <boost/beast/http/status.hpp>
 #include <charconv>
 #include <ctime>

@@ -85,6 +85,15 @@ class MirrorPace : public ::testing::Test {
     revision = *appended->revision;
   }
 
+  /// A burst that takes so long, after which appends take no time.
+  void carry_one_in(milliseconds time) {
+    append_time = time;
+    const auto carried = offer("a-1");
+    clock.move(time, context);
+    ASSERT_TRUE(*carried);
+    append_time = nanoseconds(0);
+  }
+
   InjectedFault slow(const FaultPoint& point) const {
     InjectedFault fault;
     if (point.append != nullptr) fault.before = append_time;
@@ -119,11 +128,7 @@ TEST_F(MirrorPace, WithLittleToDoTheNextBurstComesSoon) {
 }
 
 TEST_F(MirrorPace, CarryingTakesAnEighthOfTheTime) {
-  append_time = milliseconds(30);
-  const auto first = offer("a-1");
-  clock.move(milliseconds(30), context);
-  ASSERT_TRUE(*first);
-  append_time = nanoseconds(0);
+  carry_one_in(milliseconds(30));
   const auto second = offer("a-2");
   clock.move(milliseconds(240 - 30 - 1), context);
   EXPECT_FALSE(*second);
@@ -132,22 +137,14 @@ TEST_F(MirrorPace, CarryingTakesAnEighthOfTheTime) {
 }
 
 TEST_F(MirrorPace, NobodyWaitsForLongerThanHalfASecond) {
-  append_time = milliseconds(100);
-  const auto first = offer("a-1");
-  clock.move(milliseconds(100), context);
-  ASSERT_TRUE(*first);
-  append_time = nanoseconds(0);
+  carry_one_in(milliseconds(100));
   const auto second = offer("a-2");
   clock.move(milliseconds(500 - 100), context);
   EXPECT_TRUE(*second);
 }
 
 TEST_F(MirrorPace, AHurryEndsTheWaiting) {
-  append_time = milliseconds(30);
-  const auto first = offer("a-1");
-  clock.move(milliseconds(30), context);
-  ASSERT_TRUE(*first);
-  append_time = nanoseconds(0);
+  carry_one_in(milliseconds(30));
   const auto second = offer("a-2");
   EXPECT_FALSE(*second);
   mirror.hurry();
