@@ -1,5 +1,6 @@
 #include "proxy/http/forward.h"
 
+#include <algorithm>
 #include <boost/beast/http/status.hpp>
 #include <charconv>
 #include <ctime>
