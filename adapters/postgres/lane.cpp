@@ -70,7 +70,7 @@ void Lane::serve() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    if (gathering_.due()) gathering_.tell(gather(lock, expected, std::min(last / 8, longest_gathering)));
+    gather(lock, expected, std::min(last / 8, longest_gathering));
     if (queue_.empty()) return;  // stopping, and everybody was answered
     auto batch = take_batch();
     const std::size_t committed = batch.size();
@@ -84,12 +84,13 @@ void Lane::serve() {
   }
 }
 
-/// Whether (nearly) as many came as were expected.
-bool Lane::gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::duration limit) {
-  wanted_ = std::max<std::size_t>(1, expected - expected / 8);
-  const bool enough = changed_.wait_for(lock, limit, [this] { return stopping_ || queue_.size() >= wanted_; });
+/// Waits for (nearly) as many as are expected, unless waiting for them has been in vain.
+void Lane::gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::duration limit) {
+  const std::size_t wanted = expected - expected / 8;
+  if (queue_.size() >= wanted || !gathering_.due()) return;
+  wanted_ = wanted;
+  gathering_.tell(changed_.wait_for(lock, limit, [this] { return stopping_ || queue_.size() >= wanted_; }));
   wanted_ = 1;
-  return enough;
 }
 
 /// The caller holds the lock. A repeated event id ends the batch: the second append must see the first one stored.

@@ -56,7 +56,7 @@ class Lane {
   };
 
   void serve();
-  bool gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::duration limit);
+  void gather(std::unique_lock<std::mutex>& lock, std::size_t expected, SteadyClock::duration limit);
   std::vector<Waiting> take_batch();
   void commit(std::vector<Waiting> batch);
   Answers execute(const Requests& requests, Trial trial);

@@ -268,11 +268,11 @@ void Mirror::start(Stream& stream) {
 /// Streams start in bursts, as group commit does: one wake-up of every thread and one commit at the follower then serve
 /// many streams, and one append several events of a stream. A burst waits for most of the one before, and, unless
 /// somebody is in a hurry or more was waiting than one burst takes, until `pace_` has passed since that one began. Slow
-/// streams do not hold the others up for longer.
+/// streams do not hold the others up for longer, and those in a hurry only for the shortest pace.
 void Mirror::start_waiting() {
   if (waiting_.empty() || running_ >= limits_.concurrency || burst_posted_) return;
-  const auto age = clock_.monotonic() - burst_began_;
-  if (running_ <= burst_ / 8 && (hurried_ || draining_ || age >= pace_)) {
+  const auto age = clock_.monotonic() - burst_.began;
+  if (burst_.nearly_done() && (hurried_ || draining_ || age >= pace_)) {
     // Not at once: what the authority committed together is offered one by one.
     burst_posted_ = true;
     boost::asio::post(executor_, [this] {
@@ -280,48 +280,55 @@ void Mirror::start_waiting() {
       start_burst();
     });
   } else if (!burst_overdue_) {
-    const auto rest = std::clamp(pace_ - age, pace_ / 4, pace_);
+    const auto rest = hurried_ ? shortest_pace : std::clamp(pace_ - age, pace_ / 4, pace_);
     burst_overdue_ = clock_.after(executor_, rest, [this] { start_burst(); });
   }
 }
 
 void Mirror::hurry() {
+  if (!hurried_) burst_overdue_.reset();
   hurried_ = true;
   start_waiting();
 }
 
 /// An eighth of the time is for carrying: with little to do the follower is close behind, and the more there is, the
-/// more events go into one append. Not told by bursts that overlap: they keep the pace there was.
+/// more events go into one append.
 void Mirror::set_pace() {
-  const auto took = clock_.monotonic() - burst_began_;
+  const auto took = clock_.monotonic() - burst_.began;
   pace_ = std::clamp<std::chrono::nanoseconds>(8 * took, shortest_pace, longest_pace);
+  burst_overdue_.reset();
 }
 
 void Mirror::start_burst() {
+  if (waiting_.empty()) return;
+  if (!draining_ && !burst_.nearly_done()) set_pace();
   burst_overdue_.reset();
-  if (!draining_) burst_began_ = clock_.monotonic();
   hurried_ = false;
-  while (running_ < limits_.concurrency && !waiting_.empty()) {
+  const std::size_t size = std::min(limits_.concurrency - running_, waiting_.size());
+  burst_ = {burst_.number + 1, size, size, draining_ ? burst_.began : clock_.monotonic()};
+  draining_ = waiting_.size() > size;
+  for (std::size_t i = 0; i < size; ++i) {
     Stream* stream = waiting_.front();
     waiting_.pop_front();
     stream->queued = false;
     stream->running = true;
     ++running_;
-    boost::asio::co_spawn(executor_, run(stream), boost::asio::detached);
+    boost::asio::co_spawn(executor_, run(stream, burst_.number), boost::asio::detached);
   }
-  burst_ = running_;
-  draining_ = !waiting_.empty();
 }
 
 // ---- the one operation
 
-Awaitable<void> Mirror::run(Stream* stream) {
+Awaitable<void> Mirror::run(Stream* stream, std::uint64_t burst) {
   Step outcome = Step::more;
   while (outcome == Step::more) outcome = co_await step(*stream);
   if (outcome == Step::settled) stream->fruitless = 0;
   stream->running = false;
   --running_;
-  if (running_ == burst_ / 8 && !draining_) set_pace();
+  if (burst == burst_.number) {
+    --burst_.running;
+    if (burst_.running == burst_.size / 8 && !draining_) set_pace();
+  }
   if (outcome == Step::diverged) {
     // Forgotten altogether: set_aside_ answers for it from now on.
     pending_events_ -= stream->missing();

@@ -74,7 +74,8 @@ class Mirror {
   /// The same for the whole stream including its deletion state, as it is at the authority when this runs.
   void carry_state(std::string stream, Done done);
 
-  /// Somebody waits for what was asked to be carried: the next burst does not wait for more.
+  /// Somebody waits for what was asked to be carried: the next burst does not wait for more, and for slow streams of the
+  /// last one only shortly.
   void hurry();
 
   /// What is known of these streams may have become wrong, because they were written while this mirror did not carry
@@ -121,7 +122,7 @@ class Mirror {
   void answer_all(Stream& stream, Carried carried);
   void advance(Stream& stream, std::uint64_t next);
 
-  Awaitable<void> run(Stream* stream);
+  Awaitable<void> run(Stream* stream, std::uint64_t burst);
   Awaitable<Step> step(Stream& stream);
   Awaitable<Step> locate(Stream& stream);
   Awaitable<Step> compare_last_event(Stream& stream, Head authority, Head follower);
@@ -148,9 +149,16 @@ class Mirror {
   std::list<Stream*> recent_;   ///< front: most recently used
   std::list<Stream*> waiting_;  ///< have work, wait for a free place
   std::map<std::string, Divergence> set_aside_;
+  struct Burst {
+    std::uint64_t number = 0;
+    std::size_t size = 0;
+    std::size_t running = 0;
+    std::chrono::nanoseconds began{0};  ///< that of the first, of several in a row of which none took all that waited
+    bool nearly_done() const { return running <= size / 8; }
+  };
+
   std::size_t running_ = 0;
-  std::size_t burst_ = 0;                        ///< how many were running when the last burst had been started
-  std::chrono::nanoseconds burst_began_{0};      ///< or the first of several that could not take all at once
+  Burst burst_;                                  ///< the last one; streams of earlier ones may be running too
   std::chrono::nanoseconds pace_;                ///< from the beginning of a burst to that of the next
   bool hurried_ = false;
   bool draining_ = false;                        ///< the last burst could not take all that waited

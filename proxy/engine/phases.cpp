@@ -252,11 +252,12 @@ Awaitable<bool> Phases::fenced(Category& category, bool to_eventstore, std::chro
   EventLog& authority = stores_.authority(category);
   auto tip = co_await authority.tip();
   if (!tip) co_return refuse(category, authority.traits().name + " does not answer: " + tip.failure().reason);
+  Mirror& mirror = to_eventstore ? stores_.forward : stores_.back;
+  mirror.hurry();
   if (!co_await stores_.tail(category).reach(*tip, deadline - clock_.monotonic())) {
     co_return refuse(category, "the mirror did not carry everything within the fence's bound");
   }
   // Nothing may be left that would be carried in the old direction after the change.
-  Mirror& mirror = to_eventstore ? stores_.forward : stores_.back;
   if (!co_await mirror.settle_all(belongs_to(category), deadline - clock_.monotonic())) {
     co_return refuse(category, "the mirror did not settle within the fence's bound");
   }

@@ -164,5 +164,50 @@ TEST_F(MirrorPace, ASlowStreamDoesNotHoldTheOthersUp) {
   EXPECT_TRUE(*slow);
 }
 
+TEST_F(MirrorPace, AHurryWaitsShortlyForASlowStream) {
+  carry_one_in(milliseconds(100));
+  append_time = std::chrono::seconds(10);
+  const auto slow = offer("a-1");
+  mirror.hurry();
+  clock.move(nanoseconds(0), context);
+  append_time = nanoseconds(0);
+  const auto other = offer("a-2");
+  mirror.hurry();
+  clock.move(milliseconds(10), context);
+  mirror.hurry();  // again and again does not postpone it
+  clock.move(milliseconds(10), context);
+  EXPECT_TRUE(*other);
+  EXPECT_FALSE(*slow);
+  clock.move(std::chrono::seconds(10), context);
+}
+
+TEST_F(MirrorPace, ASlowStreamOfAnEarlierBurstIsNotWaitedFor) {
+  append_time = std::chrono::seconds(10);
+  const auto slow = offer("a-1");
+  append_time = nanoseconds(0);
+  offer("a-2");
+  clock.move(milliseconds(500), context);
+  const auto third = offer("a-3");
+  mirror.hurry();
+  clock.move(nanoseconds(0), context);
+  EXPECT_TRUE(*third);
+  EXPECT_FALSE(*slow);
+  clock.move(std::chrono::seconds(10), context);
+}
+
+TEST_F(MirrorPace, BurstsThatDoNotEndAreFollowedMoreRarely) {
+  append_time = std::chrono::seconds(10);
+  offer("a-1");
+  offer("a-2");
+  clock.move(milliseconds(20), context);  // the second burst, beside the first
+  append_time = nanoseconds(0);
+  const auto third = offer("a-3");
+  clock.move(milliseconds(159), context);
+  EXPECT_FALSE(*third);
+  clock.move(milliseconds(1), context);
+  EXPECT_TRUE(*third);
+  clock.move(std::chrono::seconds(10), context);
+}
+
 }  // namespace
 }  // namespace twinstream
