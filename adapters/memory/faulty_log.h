@@ -38,7 +38,7 @@ struct FaultPoint {
 /// are honest. Reads have no unknown outcome: whatever befalls them is `unavailable`. A subscription that is `refused`
 /// is broken and must be made anew; when its answer is lost, it delivers its page with the checkpoint held back, so
 /// that the page comes again after a resume.
-class FaultyLog final : public EventLog {
+class FaultyLog : public EventLog {
  public:
   /// Asked once for every operation; decides everything, so that a seeded test repeats.
   using Inject = std::function<InjectedFault(const FaultPoint& point)>;

@@ -456,7 +456,7 @@ Awaitable<Mirror::Step> Mirror::carry_page(Stream& stream, std::uint64_t end) {
   AppendRequest request{stream.name, ExpectedRevision::before(*stream.next), std::move(events)};
   const std::uint64_t next = *stream.next + request.events.size();
   const std::size_t count = request.events.size();
-  auto appended = co_await follower_.append(std::move(request));
+  auto appended = co_await append_with_others(std::move(request));
   if (!appended) co_return co_await refused(stream, appended.failure());
   if (appended->revision != next - 1) {
     co_return co_await diverge(stream, "the follower gave another revision than the authority");
@@ -471,6 +471,29 @@ Awaitable<Mirror::Step> Mirror::carry_page(Stream& stream, std::uint64_t end) {
   stream.follower.revision = next - 1;
   advance(stream, next);
   co_return stream.wants_work() ? Step::more : Step::settled;
+}
+
+/// What streams want to append in one turn of the executor leaves together and is answered together: so the follower can
+/// commit it together, and no thread is woken for each. Their answers wait for the slowest of them.
+Awaitable<Result<Appended>> Mirror::append_with_others(AppendRequest request) {
+  auto start = [&](Completion<Result<Appended>> done) {
+    outgoing_.push_back({std::move(request), std::move(done)});
+    if (outgoing_.size() == 1) boost::asio::co_spawn(executor_, send_outgoing(), boost::asio::detached);
+  };
+  co_return co_await await_completion<Result<Appended>>(start);
+}
+
+Awaitable<void> Mirror::send_outgoing() {
+  co_await boost::asio::post(executor_, boost::asio::use_awaitable);
+  auto together = std::exchange(outgoing_, {});
+  std::vector<AppendRequest> requests;
+  for (Outgoing& each : together) requests.push_back(std::move(each.request));
+  auto appended = co_await follower_.append_many(std::move(requests));
+  std::vector<Completion<Result<Appended>>::Answer> answers;
+  for (std::size_t i = 0; i < together.size(); ++i) {
+    answers.push_back({std::move(together[i].done), std::move(appended[i])});
+  }
+  Completion<Result<Appended>>::call_all(std::move(answers));
 }
 
 std::vector<Event> Mirror::next_page(Stream& stream, std::uint64_t end) {

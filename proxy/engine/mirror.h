@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "proxy/core/await.h"
 #include "proxy/core/clock.h"
 #include "proxy/core/event_log.h"
 #include "proxy/core/metrics.h"
@@ -129,6 +130,8 @@ class Mirror {
   Awaitable<Step> carry_tombstone(Stream& stream);
   Awaitable<Step> carry_hidden(Stream& stream, std::uint64_t hidden);
   Awaitable<Step> carry_page(Stream& stream, std::uint64_t end);
+  Awaitable<Result<Appended>> append_with_others(AppendRequest request);
+  Awaitable<void> send_outgoing();
   Awaitable<Step> fill(Stream& stream);
   Awaitable<Step> refused(Stream& stream, Failure failure);
   Awaitable<Step> diverge(Stream& stream, std::string reason);
@@ -144,6 +147,11 @@ class Mirror {
   ControlStore& control_;
   Metrics& metrics_;
   MirrorLimits limits_;
+
+  struct Outgoing {
+    AppendRequest request;
+    Completion<Result<Appended>> done;
+  };
 
   Streams streams_;
   std::list<Stream*> recent_;   ///< front: most recently used
@@ -164,6 +172,7 @@ class Mirror {
   bool draining_ = false;                        ///< the last burst could not take all that waited
   bool burst_posted_ = false;                    ///< the next one starts as soon as the executor gets to it
   std::unique_ptr<Clock::Timer> burst_overdue_;  ///< set while something waits for the next burst
+  std::vector<Outgoing> outgoing_;               ///< leave as soon as the executor gets to it
   std::size_t pending_events_ = 0;
   std::uint64_t mirrored_events_ = 0;
   std::size_t buffered_ = 0;

@@ -1,8 +1,8 @@
 """Writes and pass-through measured in one run on one machine, so that the ratios mean something.
 
-PostgreSQL is durable (fsync on), every step has 64 concurrent clients on kept connections and, for writes, about a
-thousand streams. CPU is that of the processes
-that do the work (Twinstream, PostgreSQL, the sink, nginx), not of the load generators. A step's CPU is counted until
+PostgreSQL is durable (fsync on), every step has 64 concurrent clients (where it says so, 256) on kept connections and,
+for writes, about a thousand streams. CPU is that of the processes that do the work (Twinstream, PostgreSQL, the sink,
+nginx), not of the load generators. A step's CPU is counted until
 the mirror has caught up, so that work put off is not left out. A machine's speed drifts: each step stands between two
 runs of its baseline, its ratios are to their mean, and all is measured several times; the medians are what counts.
 """
@@ -27,6 +27,7 @@ from daemon import Daemon, free_port, wait_until  # noqa: E402
 from stack import Stack  # noqa: E402
 
 CONNECTIONS = 64
+MANY = 256
 PAYLOAD = {"action": "configure", "version": "2.36-9+deb12u10", "architecture": "amd64", "fill": "x" * 120}
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -123,10 +124,10 @@ class Bench:
         self.medians += [(f"{name} / {before.name.partition(': ')[2]}", *map(statistics.median, zip(*pairs)))
                          for name, pairs in ratios.items()]
 
-    def http(self, port, method, path, body=None):
+    def http(self, port, method, path, body=None, connections=CONNECTIONS):
         def load(requests):
             command = [self.load_binary, "--port", port, "--method", method, "--path", path, "--requests", requests,
-                       "--connections", CONNECTIONS]
+                       "--connections", connections]
             if body:
                 command += ["--body", json.dumps(body), "--header", "Content-Type: application/json"]
             return json.loads(subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True).stdout)
@@ -148,18 +149,23 @@ class Bench:
 
     def writes(self):
         everything = [postmaster(self.stack), self.stack.sink.pid(), self.stack.serve.pid()]
-        write = self.http(self.stack.settings["listen"].rpartition(":")[2], "POST", "/audits/bench-{}/events",
-                          {"kind": "configure", "payload": PAYLOAD})
+        post = (self.stack.settings["listen"].rpartition(":")[2], "POST", "/audits/bench-{}/events",
+                {"kind": "configure", "payload": PAYLOAD})
+        write = self.http(*post)
 
-        def dual_write(ack):
+        def dual_write(ack, name="", write=write):
             self.enter("dual-write", ack=ack, ack_timeout="10s")
-            return self.measure(f"write: dual-write, ack {ack}", everything, write, self.stack.wait_for_mirror)
+            return self.measure(f"write: dual-write, ack {ack}{name}", everything, write, self.stack.wait_for_mirror)
+
+        def dual_write_of_many():
+            return dual_write("both", f", {MANY} clients", self.http(*post, connections=MANY))
 
         def direct():
             return self.measure("write: direct INSERT + commit (pgbench)", [postmaster(self.plain)], self.pgbench)
 
         self.compare(direct, [lambda: self.measure("write: observe", everything, write)])
-        self.compare(direct, [lambda: dual_write("authority"), lambda: dual_write("both")])
+        self.compare(direct, [lambda: dual_write("authority"), lambda: dual_write("both"),
+                              dual_write_of_many])
 
     def enter(self, phase, **changes):
         self.stack.apply(phase=phase, **changes)

@@ -65,6 +65,18 @@ MemoryLogOptions named(const char* name) {
   return options;
 }
 
+/// Notes how many appends came together.
+class GroupsLog final : public FaultyLog {
+ public:
+  using FaultyLog::FaultyLog;
+  Awaitable<std::vector<Result<Appended>>> append_many(std::vector<AppendRequest> requests) override {
+    groups.push_back(requests.size());
+    return FaultyLog::append_many(std::move(requests));
+  }
+
+  std::vector<std::size_t> groups;
+};
+
 /// A follower whose appends take `append_time`; nothing else takes any time.
 class MirrorPace : public ::testing::Test {
  protected:
@@ -105,7 +117,7 @@ class MirrorPace : public ::testing::Test {
   HandClock clock;
   MemoryLog authority{named("postgres")};
   MemoryLog store{named("eventstore")};
-  FaultyLog follower{store, clock, clock, context.get_executor(), [this](const FaultPoint& point) { return slow(point); }};
+  GroupsLog follower{store, clock, clock, context.get_executor(), [this](const FaultPoint& point) { return slow(point); }};
   MemoryControlStore control;
   Metrics metrics;
   Mirror mirror{context.get_executor(), clock, system_random(), authority, follower,
@@ -207,6 +219,18 @@ TEST_F(MirrorPace, BurstsThatDoNotEndAreFollowedMoreRarely) {
   clock.move(milliseconds(1), context);
   EXPECT_TRUE(*third);
   clock.move(std::chrono::seconds(10), context);
+}
+
+TEST_F(MirrorPace, TheStreamsOfABurstAreAppendedTogether) {
+  const auto offer_three = [this] {
+    for (const char* stream : {"a-1", "a-2", "a-3"}) offer(stream);
+    clock.move(milliseconds(500), context);
+  };
+  offer_three();  // at first touch each is located by itself
+  offer("a-1");
+  follower.groups.clear();
+  offer_three();
+  EXPECT_EQ(follower.groups, (std::vector<std::size_t>{3}));
 }
 
 }  // namespace
