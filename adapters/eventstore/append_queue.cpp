@@ -52,8 +52,9 @@ Failure expiry(const PendingPtr& pending, milliseconds timeout) {
 
 }  // namespace
 
-AppendQueue::AppendQueue(boost::asio::io_context& io, Cluster& cluster, milliseconds timeout, AppendShared& shared)
-    : io_(io), cluster_(cluster), timeout_(timeout), shared_(shared) {}
+AppendQueue::AppendQueue(boost::asio::io_context& io, CompletionThread& completions, Cluster& cluster,
+                         milliseconds timeout, AppendShared& shared)
+    : io_(io), completions_(completions), cluster_(cluster), timeout_(timeout), shared_(shared) {}
 
 void AppendQueue::submit(std::vector<PendingPtr> appends) {
   Lock lock(mutex_);
@@ -122,8 +123,9 @@ Awaitable<void> AppendQueue::open() {
   }
   connection_ = *connection;
   if (connection_->features.batch_append) {
-    call_ = BatchCall::make(connection_, *this);
-    proven_ = writing_ = given_up_ = answers_ended_ = astray_ = false;
+    call_ = BatchCall::make(connection_, completions_, *this);
+    writing_ = true;
+    proven_ = given_up_ = answers_ended_ = astray_ = false;
     last_answer_ = Clock::now();
     call_->start();
   }
@@ -171,7 +173,7 @@ void AppendQueue::write_chunk(Lock& lock) {
   const BatchChunk chunk{pending->request,   pending->correlation, first, count, final,
                          time_left(pending), current_ != nullptr};
   writing_ = true;
-  BatchCall* const call = call_;  // lives as long as writing_ is set
+  const auto call = call_;
   lock.unlock();
   call->write(chunk);
   lock.lock();

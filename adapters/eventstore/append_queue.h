@@ -24,7 +24,8 @@ struct AppendShared {
 /// at its deadline at the latest (checked by `sweep`). Thread safe.
 class AppendQueue final : BatchCall::Owner {
  public:
-  AppendQueue(boost::asio::io_context& io, Cluster& cluster, std::chrono::milliseconds timeout, AppendShared& shared);
+  AppendQueue(boost::asio::io_context& io, CompletionThread& completions, Cluster& cluster,
+              std::chrono::milliseconds timeout, AppendShared& shared);
 
   void submit(std::vector<PendingPtr> appends);
   void sweep(SteadyTime now);
@@ -57,6 +58,7 @@ class AppendQueue final : BatchCall::Owner {
   void on_end(CallStatus status) override;
 
   boost::asio::io_context& io_;
+  CompletionThread& completions_;
   Cluster& cluster_;
   const std::chrono::milliseconds timeout_;
   AppendShared& shared_;
@@ -69,7 +71,7 @@ class AppendQueue final : BatchCall::Owner {
   unsigned failures_ = 0;  ///< connections in a row that broke before any answer
   std::size_t alone_ = 0;  ///< appends in calls of their own
 
-  BatchCall* call_ = nullptr;
+  std::shared_ptr<BatchCall> call_;
   bool proven_ = false;  ///< this call has answered; until then one append at a time is risked
   bool writing_ = false;
   bool given_up_ = false;  ///< nothing more is written to this call

@@ -40,11 +40,11 @@ std::optional<Failure> refuse_append(const AppendRequest& request, std::size_t m
                  std::to_string(most_bytes));
 }
 
-Appender::Appender(boost::asio::io_context& io, Cluster& cluster, std::size_t queue_limit,
-                   std::chrono::milliseconds timeout)
+Appender::Appender(boost::asio::io_context& io, CompletionThread& completions, Cluster& cluster,
+                   std::size_t queue_limit, std::chrono::milliseconds timeout)
     : queue_limit_(queue_limit) {
   for (std::size_t i = 0; i < queue_count; ++i) {
-    queues_.push_back(std::make_unique<AppendQueue>(io, cluster, timeout, shared_));
+    queues_.push_back(std::make_unique<AppendQueue>(io, completions, cluster, timeout, shared_));
   }
 }
 

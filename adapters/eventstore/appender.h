@@ -15,7 +15,8 @@ std::optional<Failure> refuse_append(const AppendRequest& request, std::size_t m
 /// Distributes appends by stream over a few queues, and bounds how many there are.
 class Appender {
  public:
-  Appender(boost::asio::io_context& io, Cluster& cluster, std::size_t queue_limit, std::chrono::milliseconds timeout);
+  Appender(boost::asio::io_context& io, CompletionThread& completions, Cluster& cluster, std::size_t queue_limit,
+           std::chrono::milliseconds timeout);
 
   /// Those that `refuse_append` refuses for the limit given are answered so and not sent.
   Awaitable<AppendAnswers> append(std::vector<AppendRequest> requests, std::size_t most_bytes);

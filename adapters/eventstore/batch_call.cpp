@@ -6,6 +6,7 @@
 #include <random>
 
 #include "adapters/eventstore/wire.h"
+#include "proxy/protocol/completion_thread.h"
 #include "proxy/protocol/streams.grpc.pb.h"
 
 namespace twinstream::eventstore {
@@ -45,51 +46,51 @@ std::int64_t random_prefix() {
   return static_cast<std::int64_t>(std::uint64_t{device()} << 32 | device());
 }
 
-/// A hold keeps the call open for writes from outside; it goes when both directions have come to their end.
-class BatchReactor final : public BatchCall, public grpc::ClientBidiReactor<BatchAppendReq, BatchAppendResp> {
+/// The operations under way keep it alive.
+class BatchStream final : public BatchCall, public std::enable_shared_from_this<BatchStream> {
  public:
-  BatchReactor(ConnectionPtr connection, Owner& owner)
+  BatchStream(ConnectionPtr connection, CompletionThread& thread, Owner& owner)
       : scope_(std::move(connection)), registered_(*scope_.connection->calls, context_), owner_(owner) {
     scope_.connection->factory->add_headers(context_, ChannelFactory::Target::preferred);
-    streams::Streams::NewStub(scope_.connection->channel)->async()->BatchAppend(&context_, this);
+    stream_ =
+        streams::Streams::NewStub(scope_.connection->channel)->PrepareAsyncBatchAppend(&context_, &thread.queue());
   }
 
-  void start() override {
-    AddHold();
-    StartRead(&response_);
-    StartCall();
-  }
+  void start() override { stream_->StartCall(start_.of(shared_from_this())); }
 
-  /// With the hint gRPC keeps a message for the next one and reports it written; beyond 64 KiB it sends. It would keep
-  /// the report back too, until other traffic, if the headers went with the message, as on a server: here StartCall sends
-  /// them on their own. So the next chunk, which the owner has chosen already, always follows.
+  /// With the hint gRPC keeps a message for the next one and reports it written; beyond 64 KiB it sends. The next chunk,
+  /// which the owner has chosen already, always follows.
   void write(const BatchChunk& chunk) override {
     fill(chunk);
     grpc::WriteOptions options;
     if (chunk.more_follows) options.set_buffer_hint();
-    StartWrite(&request_, options);
+    stream_->Write(request_, options, write_.of(shared_from_this()));
   }
 
   void cancel() override { context_.TryCancel(); }
 
-  void OnReadDone(bool ok) override {
+  /// A call that could not be started tells why when it is finished.
+  void started(bool ok) {
+    stream_->Read(&response_, read_.of(shared_from_this()));
+    owner_.on_written(ok);
+  }
+
+  void have_read(bool ok) {
     if (!ok) {
-      if (owner_.on_answers_end()) RemoveHold();
+      if (owner_.on_answers_end()) finish();
       return;
     }
     const auto id = read_uuid(response_.correlation_id());
     if (ours(id)) owner_.on_answer(counter_of(id), read_answer(response_));
-    StartRead(&response_);
+    stream_->Read(&response_, read_.of(shared_from_this()));
   }
 
-  void OnWriteDone(bool ok) override {
-    if (owner_.on_written(ok)) RemoveHold();
+  void have_written(bool ok) {
+    if (owner_.on_written(ok)) finish();
   }
 
-  void OnDone(const grpc::Status& status) override {
-    owner_.on_end(call_status(status, context_, *scope_.connection));
-    delete this;
-  }
+  void finish() { stream_->Finish(&status_, finish_.of(shared_from_this())); }
+  void finished(bool) { owner_.on_end(call_status(status_, context_, *scope_.connection)); }
 
  private:
   void fill(const BatchChunk& chunk) {
@@ -122,14 +123,20 @@ class BatchReactor final : public BatchCall, public grpc::ClientBidiReactor<Batc
   CallRegistry::Entry registered_;
   Owner& owner_;
   const std::int64_t prefix_ = random_prefix();
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<BatchAppendReq, BatchAppendResp>> stream_;
   BatchAppendReq request_;
   BatchAppendResp response_;
+  grpc::Status status_;
+  Operation<BatchStream> start_{&BatchStream::started};
+  Operation<BatchStream> read_{&BatchStream::have_read};
+  Operation<BatchStream> write_{&BatchStream::have_written};
+  Operation<BatchStream> finish_{&BatchStream::finished};
 };
 
 }  // namespace
 
-BatchCall* BatchCall::make(ConnectionPtr connection, Owner& owner) {
-  return new BatchReactor(std::move(connection), owner);
+std::shared_ptr<BatchCall> BatchCall::make(ConnectionPtr connection, CompletionThread& thread, Owner& owner) {
+  return std::make_shared<BatchStream>(std::move(connection), thread, owner);
 }
 
 }  // namespace twinstream::eventstore

@@ -2,9 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 
 #include "adapters/eventstore/connection.h"
 #include "proxy/core/event_log.h"
+
+namespace twinstream {
+class CompletionThread;
+}
 
 namespace twinstream::eventstore {
 
@@ -19,10 +24,10 @@ struct BatchChunk {
   bool more_follows;                    ///< surely another chunk is written right after this one
 };
 
-/// A long-lived BatchAppend call. It lives until its owner's `on_end` has returned.
+/// A long-lived BatchAppend call.
 class BatchCall {
  public:
-  /// Called from gRPC's threads, answers and writes concurrently. The owner must outlive the call.
+  /// Called from the completion thread. The owner must outlive the call.
   class Owner {
    public:
     virtual ~Owner() = default;
@@ -35,9 +40,10 @@ class BatchCall {
   };
 
   /// `start` must follow, once; nothing is called back before it.
-  static BatchCall* make(ConnectionPtr connection, Owner& owner);
+  static std::shared_ptr<BatchCall> make(ConnectionPtr connection, CompletionThread& thread, Owner& owner);
+  /// Ends with `on_written` too.
   virtual void start() = 0;
-  /// One at a time: the next one after `on_written` of the one before.
+  /// One at a time: the next one after `on_written` of the one before, or of the start.
   virtual void write(const BatchChunk& chunk) = 0;
   virtual void cancel() = 0;
 

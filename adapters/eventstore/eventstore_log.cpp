@@ -15,6 +15,7 @@
 #include "adapters/eventstore/spawn.h"
 #include "adapters/eventstore/unary_calls.h"
 #include "proxy/core/log.h"
+#include "proxy/protocol/completion_thread.h"
 
 namespace twinstream {
 namespace {
@@ -51,7 +52,7 @@ class EventStoreLog::Parts {
       : timeout_(config.append_timeout),
         delete_timeout_(factory->settings().default_deadline),
         cluster_(io_, std::move(factory), calls_),
-        appender_(io_, cluster_, config.queue_limit, timeout_),
+        appender_(io_, completions_, cluster_, config.queue_limit, timeout_),
         reader_(cluster_, appender_, timeout_, std::max(read_timeout, delete_timeout_)) {
     spawn(io_, sweep());
     thread_ = std::thread([this] { io_.run(); });
@@ -88,6 +89,7 @@ class EventStoreLog::Parts {
   const milliseconds timeout_;
   const milliseconds delete_timeout_;
   boost::asio::io_context io_{1};
+  CompletionThread completions_;
   const std::shared_ptr<CallRegistry> calls_ = std::make_shared<CallRegistry>();
   Cluster cluster_;
   Appender appender_;

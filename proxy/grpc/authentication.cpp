@@ -61,7 +61,7 @@ Result<std::shared_ptr<grpc::ServerCredentials>> server_credentials(const TlsFil
   return credentials;
 }
 
-Caller caller_of(UserFile* users, const grpc::CallbackServerContext& context) {
+Caller caller_of(UserFile* users, const grpc::ServerContextBase& context) {
   if (!users) return {{}, {}, true};
   auto user = user_of(*users, context.client_metadata());
   if (!user) return {};

@@ -20,6 +20,6 @@ namespace twinstream::door {
 Result<std::shared_ptr<grpc::ServerCredentials>> server_credentials(const TlsFiles& files, UserFile* users);
 
 /// Who makes the call. `users` may be null: then nothing is enforced.
-Caller caller_of(UserFile* users, const grpc::CallbackServerContext& context);
+Caller caller_of(UserFile* users, const grpc::ServerContextBase& context);
 
 }  // namespace twinstream::door

@@ -21,6 +21,7 @@
 
 namespace grpc {
 class CallbackServerContext;
+class ServerContextBase;
 class Service;
 class Status;
 template <class Request>
@@ -48,12 +49,10 @@ struct Door {
   std::function<void()> stop;          ///< asks the owner to shut the server down; may be empty
 };
 
-Caller caller_of(const Door& door, const grpc::CallbackServerContext& context);
+Caller caller_of(const Door& door, const grpc::ServerContextBase& context);
 
 grpc::ServerReadReactor<streams::AppendReq>* start_append(Door& door, grpc::CallbackServerContext* context,
                                                           streams::AppendResp* response);
-grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(
-    Door& door, grpc::CallbackServerContext* context);
 grpc::ServerBidiReactor<streams::ReadReq, streams::ReadResp>* start_read(Door& door,
                                                                          grpc::CallbackServerContext* context);
 
@@ -61,10 +60,10 @@ grpc::ServerReadReactor<v2::AppendRequest>* start_append_session(Door& door, grp
                                                                  v2::AppendSessionResponse* response);
 std::unique_ptr<grpc::Service> make_persistent_subscriptions(Door& door);
 
-/// Everything that the door offers. `door` outlives it.
+/// Everything that the door offers, besides BatchAppend (batch_append_service.h). `door` outlives it.
 std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door);
 
 /// The status as gRPC wants it; its trailers go into the context.
-grpc::Status finish_with(const CallStatus& status, grpc::CallbackServerContext* context);
+grpc::Status finish_with(const CallStatus& status, grpc::ServerContextBase* context);
 
 }  // namespace twinstream::door

@@ -10,7 +10,7 @@
 
 #include "proxy/core/log.h"
 #include "proxy/grpc/authentication.h"
-#include "proxy/grpc/calls.h"
+#include "proxy/grpc/batch_append_service.h"
 
 namespace twinstream {
 namespace {
@@ -90,11 +90,16 @@ class Server final : public EventStoreServer {
     const std::string address = authority(options.host, options.port);
     builder.AddListeningPort(address, *credentials, &bound);
     for (const auto& service : services_) builder.RegisterService(service.get());
+    builder.RegisterService(&batch_appends_);
+    auto queue = builder.AddCompletionQueue();
     server_ = builder.BuildAndStart();
     if (!server_ || bound == 0) {
       return Failure{
           FailureCode::unavailable, "cannot listen on " + address + ": " + reason_not_to_listen(options), {}};
     }
+    auto& accepting = *queue;
+    completions_ = std::make_unique<CompletionThread>(std::move(queue));
+    batch_appends_.accept(*completions_, accepting);
     port_ = static_cast<std::uint16_t>(bound);
     door_.node.advertise(options.advertise_host.empty() ? options.host : options.advertise_host,
                          options.advertise_port == 0 ? port_ : options.advertise_port);
@@ -109,12 +114,15 @@ class Server final : public EventStoreServer {
     door_.calls.stop_all();
     server_->Shutdown(std::chrono::system_clock::now() + grace);
     server_->Wait();
+    batch_appends_.wait();
     door_.tasks.wait();
   }
 
  private:
   Door door_;
   std::vector<std::unique_ptr<grpc::Service>> services_ = door::make_services(door_);
+  door::BatchAppendService batch_appends_{door_};
+  std::unique_ptr<CompletionThread> completions_;
   std::unique_ptr<grpc::Server> server_;
   std::uint16_t port_ = 0;
   bool stopped_ = false;

@@ -57,15 +57,13 @@ Awaitable<CallStatus> append_records_call(Door& door, const Caller& caller, v2::
   co_return co_await append_records(door.log, caller, std::move(request), response);
 }
 
+/// BatchAppend is in a service of its own (batch_append_service.h).
 class StreamsService final : public MethodTable {
  public:
   explicit StreamsService(Door& door) : MethodTable(door) {
     add("/event_store.client.streams.Streams/Append", RpcMethod::CLIENT_STREAMING,
         new grpc::internal::CallbackClientStreamingHandler<streams::AppendReq, streams::AppendResp>(
             [this](auto* context, auto* response) { return start_append(door_, context, response); }));
-    add("/event_store.client.streams.Streams/BatchAppend", RpcMethod::BIDI_STREAMING,
-        new grpc::internal::CallbackBidiHandler<streams::BatchAppendReq, streams::BatchAppendResp>(
-            [this](auto* context) { return start_batch_append(door_, context); }));
     add("/event_store.client.streams.Streams/Read", RpcMethod::BIDI_STREAMING,
         new grpc::internal::CallbackBidiHandler<streams::ReadReq, streams::ReadResp>(
             [this](auto* context) { return start_read(door_, context); }));
@@ -109,7 +107,7 @@ std::vector<std::unique_ptr<grpc::Service>> make_services(Door& door) {
   return services;
 }
 
-Caller caller_of(const Door& door, const grpc::CallbackServerContext& context) {
+Caller caller_of(const Door& door, const grpc::ServerContextBase& context) {
   Caller caller = caller_of(door.users, context);
   const auto wish = context.client_metadata().find("requires-leader");
   caller.requires_leader = wish != context.client_metadata().end() && wish->second.size() == 4 &&
@@ -117,7 +115,7 @@ Caller caller_of(const Door& door, const grpc::CallbackServerContext& context) {
   return caller;
 }
 
-grpc::Status finish_with(const CallStatus& status, grpc::CallbackServerContext* context) {
+grpc::Status finish_with(const CallStatus& status, grpc::ServerContextBase* context) {
   if (status.ok()) return grpc::Status::OK;
   for (const auto& [name, value] : status.trailers) context->AddTrailingMetadata(name, value);
   return {static_cast<grpc::StatusCode>(status.code), status.message, status.details};

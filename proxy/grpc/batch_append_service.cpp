@@ -1,4 +1,5 @@
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/async_stream.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -7,8 +8,9 @@
 #include <iterator>
 #include <mutex>
 
+#include "proxy/grpc/batch_append_service.h"
 #include "proxy/grpc/batch_assembly.h"
-#include "proxy/grpc/calls.h"
+#include "proxy/protocol/streams.grpc.pb.h"  // brings what a service is made of
 
 namespace twinstream::door {
 namespace {
@@ -17,27 +19,44 @@ namespace {
 constexpr std::size_t max_under_way = 2'000;
 constexpr std::size_t max_bytes_under_way = 64 * 1024 * 1024;
 
+}  // namespace
+
 /// Chunks are read one by one, appends run side by side, answers are written in the order in which they come. Where the
-/// log commits many appends as cheaply as one, those that arrive during a commit make up the next.
-class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp> {
+/// log commits many appends as cheaply as one, those that arrive together or during a commit make up the next.
+///
+/// Operations end on the completion thread, answers come from the door's executor. Both keep the call alive.
+class BatchAppendService::Call final : public std::enable_shared_from_this<Call> {
  public:
-  static BatchAppendCall* start(Door& door, grpc::CallbackServerContext* context) {
-    auto call = std::make_shared<BatchAppendCall>(door, context);
-    call->self_ = call;
-    call->weak_ = call;
-    // By a weak reference: the registry must not keep a call that gRPC has dropped.
-    call->registered_ = door.calls.add([weak = call->weak_] {
-      if (auto alive = weak.lock()) alive->stop();
-    });
-    call->StartSendInitialMetadata();
-    call->StartRead(&call->chunk_);
-    return call.get();
+  explicit Call(BatchAppendService& service) : service_(service), door_(service.door_), assembly_(door_.log) {
+    std::scoped_lock lock(service_.mutex_);
+    ++service_.calls_;
+  }
+  ~Call() {
+    std::scoped_lock lock(service_.mutex_);
+    if (--service_.calls_ == 0) service_.emptied_.notify_all();
   }
 
-  BatchAppendCall(Door& door, grpc::CallbackServerContext* context)
-      : door_(door), context_(context), caller_(caller_of(door, *context)), assembly_(door.log) {}
+  void await_client() {
+    context_.AsyncNotifyWhenDone(end_.of(shared_from_this()));
+    service_.RequestAsyncBidiStreaming(0, &context_, &stream_, service_.queue_, service_.queue_,
+                                       accept_.of(shared_from_this()));
+  }
 
-  void OnReadDone(bool ok) override {
+  void have_accepted(bool ok) {
+    if (!ok) return end_.forget();  // the server shuts down; for a call that did not begin, gRPC tells no end
+    std::make_shared<Call>(service_)->await_client();
+    caller_ = caller_of(door_, context_);
+    stream_.SendInitialMetadata(send_headers_.of(shared_from_this()));
+    // By a weak reference: the registry must not keep a call that gRPC has dropped.
+    registered_ = door_.calls.add([weak = weak_from_this()] {
+      if (auto alive = weak.lock()) alive->stop();
+    });
+    read_on();
+  }
+
+  void have_sent_headers(bool) {}
+
+  void have_read(bool ok) {
     std::unique_lock lock(mutex_);
     reading_ = false;
     if (!ok) reads_ended_ = true;
@@ -49,7 +68,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     read_on();
   }
 
-  void OnWriteDone(bool ok) override {
+  void have_written(bool ok) {
     std::unique_lock lock(mutex_);
     answers_.pop_front();
     if (!ok) {
@@ -64,16 +83,16 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     read_on();
   }
 
-  void OnCancel() override {
+  void have_finished(bool) {}
+
+  /// The call is over, properly or because the client has gone.
+  void have_ended(bool) {
+    door_.calls.remove(registered_);
     std::unique_lock lock(mutex_);
+    if (!context_.IsCancelled()) return;
     broken_ = true;
     reads_ended_ = true;
     finish_if_done(lock);
-  }
-
-  void OnDone() override {
-    door_.calls.remove(registered_);
-    const auto last = std::move(self_);
   }
 
  private:
@@ -86,10 +105,11 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
       if (grouping_) return;
       grouping_ = in_groups_;
       lock.unlock();
-      door_.tasks.spawn(door_.executor, append_waiting(self()));
+      auto work = [call = shared_from_this()] { call->door_.tasks.spawn(call->door_.executor, append_waiting(call)); };
+      in_groups_ ? service_.thread_->when_idle(std::move(work)) : work();
     } else if (auto* begun = std::get_if<BatchAssembly::Begun>(&outcome)) {
       // Not a task that a shutdown waits for: it holds nothing.
-      boost::asio::co_spawn(door_.executor, time_out(weak_, door_.executor, *begun), boost::asio::detached);
+      boost::asio::co_spawn(door_.executor, time_out(weak_from_this(), door_.executor, *begun), boost::asio::detached);
     } else if (auto* answer = std::get_if<BatchAnswer>(&outcome)) {
       std::unique_lock lock(mutex_);
       push_answer(lock, std::move(*answer));
@@ -105,7 +125,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
   };
   using Group = std::vector<Waiting>;
 
-  static Awaitable<void> append_waiting(std::shared_ptr<BatchAppendCall> call) {
+  static Awaitable<void> append_waiting(std::shared_ptr<Call> call) {
     for (Group group = call->take_waiting(); !group.empty(); group = call->take_waiting()) {
       const auto elsewhere = check(call->door_.node, call->caller_, Intent::write);
       std::vector<BatchAnswer> answers;
@@ -139,7 +159,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
   }
 
   /// One answer for each, in another order where some were refused.
-  static Awaitable<std::vector<BatchAnswer>> append_group(BatchAppendCall& call, Group& group) {
+  static Awaitable<std::vector<BatchAnswer>> append_group(Call& call, Group& group) {
     EventLog& log = call.door_.log;
     std::vector<AppendRequest> requests;
     std::vector<BatchAddress> addresses;
@@ -176,13 +196,14 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     co_return answers;
   }
 
-  static Awaitable<void> time_out(std::weak_ptr<BatchAppendCall> weak, boost::asio::any_io_executor executor,
+  static Awaitable<void> time_out(std::weak_ptr<Call> weak, boost::asio::any_io_executor executor,
                                   BatchAssembly::Begun begun) {
     boost::asio::steady_timer timer(executor, begun.allowed);
     co_await timer.async_wait(boost::asio::use_awaitable);
     const auto call = weak.lock();
     if (!call) co_return;
     std::unique_lock lock(call->mutex_);
+    if (call->reads_ended_) co_return;
     auto answer = call->assembly_.timed_out(begun.key);
     if (answer) call->push_answer(lock, std::move(*answer));
   }
@@ -209,7 +230,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     grpc::WriteOptions options;
     if (answers_.size() > 1) options.set_buffer_hint();
     lock.unlock();
-    StartWrite(&answer, options);
+    stream_.Write(answer, options, write_.of(shared_from_this()));
   }
 
   void read_on() {
@@ -219,7 +240,7 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     if (!room) return;
     reading_ = true;
     lock.unlock();
-    StartRead(&chunk_);
+    stream_.Read(&chunk_, read_.of(shared_from_this()));
   }
 
   void stop() {
@@ -237,18 +258,22 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
     if (!reads_ended_ || under_way_ > 0 || !answers_.empty() || finished_) return;
     finished_ = true;
     lock.unlock();
-    Finish(finish_with(status_, context_));
+    stream_.Finish(finish_with(status_, &context_), finish_.of(shared_from_this()));
   }
 
-  std::shared_ptr<BatchAppendCall> self() { return weak_.lock(); }
-
+  BatchAppendService& service_;
   Door& door_;
-  grpc::CallbackServerContext* context_;
-  const Caller caller_;
-  std::shared_ptr<BatchAppendCall> self_;
-  std::weak_ptr<BatchAppendCall> weak_;
+  Caller caller_;
   CallRegistry::Key registered_ = 0;
+  grpc::ServerContext context_;
+  grpc::ServerAsyncReaderWriter<streams::BatchAppendResp, streams::BatchAppendReq> stream_{&context_};
   streams::BatchAppendReq chunk_;
+  Operation<Call> accept_{&Call::have_accepted};
+  Operation<Call> send_headers_{&Call::have_sent_headers};
+  Operation<Call> read_{&Call::have_read};
+  Operation<Call> write_{&Call::have_written};
+  Operation<Call> finish_{&Call::have_finished};
+  Operation<Call> end_{&Call::have_ended};
 
   std::mutex mutex_;
   BatchAssembly assembly_;
@@ -258,18 +283,28 @@ class BatchAppendCall final : public grpc::ServerBidiReactor<streams::BatchAppen
   std::deque<BatchAnswer> answers_;  ///< the first one is being written
   std::size_t under_way_ = 0;
   std::size_t bytes_under_way_ = 0;
-  bool reading_ = true;
+  bool reading_ = false;
   bool reads_ended_ = false;
   bool broken_ = false;
   bool finished_ = false;
   CallStatus status_;
 };
 
-}  // namespace
+BatchAppendService::BatchAppendService(Door& door) : door_(door) {
+  const char* const path = "/event_store.client.streams.Streams/BatchAppend";
+  AddMethod(new grpc::internal::RpcServiceMethod(path, grpc::internal::RpcMethod::BIDI_STREAMING, nullptr));
+  MarkMethodAsync(0);
+}
 
-grpc::ServerBidiReactor<streams::BatchAppendReq, streams::BatchAppendResp>* start_batch_append(
-    Door& door, grpc::CallbackServerContext* context) {
-  return BatchAppendCall::start(door, context);
+void BatchAppendService::accept(CompletionThread& thread, grpc::ServerCompletionQueue& queue) {
+  thread_ = &thread;
+  queue_ = &queue;
+  std::make_shared<Call>(*this)->await_client();
+}
+
+void BatchAppendService::wait() {
+  std::unique_lock lock(mutex_);
+  emptied_.wait(lock, [this] { return calls_ == 0; });
 }
 
 }  // namespace twinstream::door
