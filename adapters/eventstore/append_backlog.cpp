@@ -6,14 +6,6 @@ namespace twinstream::eventstore {
 
 using Stage = PendingAppend::Stage;
 
-AppendGathering::AppendGathering(std::size_t count, Completion<AppendAnswers> done)
-    : answers_(count, Failure{FailureCode::cancelled, "not answered", {}}), missing_(count), done_(std::move(done)) {}
-
-void AppendGathering::answer(std::size_t index, Result<Appended> result) {
-  answers_[index] = std::move(result);
-  if (missing_.fetch_sub(1, std::memory_order_acq_rel) == 1) done_(std::move(answers_));
-}
-
 void AppendBacklog::add(PendingPtr pending) {
   pending->place = pending_.insert(pending_.end(), pending);
   const auto [lane, first] = lanes_.try_emplace(pending->request.stream);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <deque>
 #include <list>
@@ -10,25 +9,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "proxy/core/await.h"
+#include "proxy/core/append_gathering.h"
 #include "proxy/core/event_log.h"
 
 namespace twinstream::eventstore {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
-using AppendAnswers = std::vector<Result<Appended>>;
-
-/// The answers of one call of append_many; the last one completes it. Answers may come from any thread.
-class AppendGathering {
- public:
-  AppendGathering(std::size_t count, Completion<AppendAnswers> done);
-  void answer(std::size_t index, Result<Appended> result);
-
- private:
-  AppendAnswers answers_;
-  std::atomic<std::size_t> missing_;
-  Completion<AppendAnswers> done_;
-};
 
 /// An append that has not been answered.
 struct PendingAppend {

@@ -6,24 +6,14 @@
 
 #include <unordered_set>
 
-#include "proxy/core/await.h"
+#include "proxy/core/append_gathering.h"
 
 namespace twinstream {
 namespace {
 
-using Answers = std::vector<Result<Appended>>;
-
-/// Collects the answers of concurrent appends; the last one to finish completes the caller.
-struct Gathering {
-  Answers answers;
-  std::size_t missing;
-  Completion<Answers> done;
-};
-
 Awaitable<void> append_one(EventLog& log, AppendRequest request, std::size_t index,
-                           std::shared_ptr<Gathering> gathering) {
-  gathering->answers[index] = co_await log.append(std::move(request));
-  if (--gathering->missing == 0) gathering->done(std::move(gathering->answers));
+                           std::shared_ptr<AppendGathering> gathering) {
+  gathering->answer(index, co_await log.append(std::move(request)));
 }
 
 }  // namespace
@@ -54,17 +44,18 @@ std::optional<Failure> EventLog::refuses(const AppendRequest& request) const {
 }
 
 Awaitable<std::vector<Result<Appended>>> EventLog::append_many(std::vector<AppendRequest> requests) {
-  if (requests.empty()) co_return Answers{};
+  if (requests.empty()) co_return AppendAnswers{};
   const auto executor = co_await boost::asio::this_coro::executor;
-  auto start = [&](Completion<Answers> done) {
-    Answers empty(requests.size(), Failure{FailureCode::cancelled, "not answered", {}});
-    auto gathering = std::make_shared<Gathering>(Gathering{std::move(empty), requests.size(), std::move(done)});
-    for (std::size_t i = 0; i < requests.size(); ++i) {
+  auto start = [&](Completion<AppendAnswers> done) {
+    // Once the last append is under way the coroutine may be gone, on another thread, and its variables with it.
+    const std::size_t count = requests.size();
+    auto gathering = std::make_shared<AppendGathering>(count, std::move(done));
+    for (std::size_t i = 0; i < count; ++i) {
       boost::asio::co_spawn(executor, append_one(*this, std::move(requests[i]), i, gathering),
                             [](std::exception_ptr) {});
     }
   };
-  co_return co_await await_completion<Answers>(start);
+  co_return co_await await_completion<AppendAnswers>(start);
 }
 
 Awaitable<Result<std::vector<Appended>>> EventLog::append_together(std::vector<AppendRequest> requests,
