@@ -73,6 +73,7 @@ void AppendQueue::sweep(SteadyTime now) {
   bool unanswered = false;
   for (const PendingPtr& pending : backlog_.expired(now)) {
     if (in_flight_.erase(pending->correlation) > 0) unanswered = astray_ = true;
+    if (!started_) unanswered = true;
     settle(pending, expiry(pending, timeout_));
   }
   // A server that answers nothing at all for so long hangs: another node may not.
@@ -125,7 +126,7 @@ Awaitable<void> AppendQueue::open() {
   if (connection_->features.batch_append) {
     call_ = BatchCall::make(connection_, completions_, *this);
     writing_ = true;
-    proven_ = given_up_ = answers_ended_ = astray_ = false;
+    started_ = proven_ = given_up_ = answers_ended_ = astray_ = false;
     last_answer_ = Clock::now();
     call_->start();
   }
@@ -223,6 +224,7 @@ void AppendQueue::on_answer(std::uint64_t correlation, Result<Appended> answer) 
 bool AppendQueue::on_written(bool ok) {
   Lock lock(mutex_);
   writing_ = false;
+  started_ = true;
   if (!ok) given_up_ = true;
   if (answers_ended_) return true;
   advance(lock);

@@ -72,6 +72,7 @@ class AppendQueue final : BatchCall::Owner {
   std::size_t alone_ = 0;  ///< appends in calls of their own
 
   std::shared_ptr<BatchCall> call_;
+  bool started_ = false;  ///< this call can be written to
   bool proven_ = false;  ///< this call has answered; until then one append at a time is risked
   bool writing_ = false;
   bool given_up_ = false;  ///< nothing more is written to this call

@@ -474,24 +474,28 @@ Awaitable<Mirror::Step> Mirror::carry_page(Stream& stream, std::uint64_t end) {
 }
 
 /// What streams want to append in one turn of the executor leaves together and is answered together: so the follower can
-/// commit it together, and no thread is woken for each. Their answers wait for the slowest of them.
+/// commit it together, and no thread is woken for each. As the answers wait for the slowest of them, a group is as small
+/// as what a burst does not wait for.
 Awaitable<Result<Appended>> Mirror::append_with_others(AppendRequest request) {
   auto start = [&](Completion<Result<Appended>> done) {
-    outgoing_.push_back({std::move(request), std::move(done)});
-    if (outgoing_.size() == 1) boost::asio::co_spawn(executor_, send_outgoing(), boost::asio::detached);
+    if (!outgoing_ || outgoing_->size() >= limits_.concurrency / 8) {
+      outgoing_ = std::make_shared<Group>();
+      boost::asio::co_spawn(executor_, send(outgoing_), boost::asio::detached);
+    }
+    outgoing_->push_back({std::move(request), std::move(done)});
   };
   co_return co_await await_completion<Result<Appended>>(start);
 }
 
-Awaitable<void> Mirror::send_outgoing() {
+Awaitable<void> Mirror::send(std::shared_ptr<Group> group) {
   co_await boost::asio::post(executor_, boost::asio::use_awaitable);
-  auto together = std::exchange(outgoing_, {});
+  if (outgoing_ == group) outgoing_.reset();
   std::vector<AppendRequest> requests;
-  for (Outgoing& each : together) requests.push_back(std::move(each.request));
+  for (Outgoing& each : *group) requests.push_back(std::move(each.request));
   auto appended = co_await follower_.append_many(std::move(requests));
   std::vector<Completion<Result<Appended>>::Answer> answers;
-  for (std::size_t i = 0; i < together.size(); ++i) {
-    answers.push_back({std::move(together[i].done), std::move(appended[i])});
+  for (std::size_t i = 0; i < group->size(); ++i) {
+    answers.push_back({std::move((*group)[i].done), std::move(appended[i])});
   }
   Completion<Result<Appended>>::call_all(std::move(answers));
 }

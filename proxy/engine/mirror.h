@@ -109,6 +109,11 @@ class Mirror {
   struct Stream;
   using Streams = std::unordered_map<std::string, std::unique_ptr<Stream>>;
   enum class Step { more, settled, diverged };
+  struct Outgoing {
+    AppendRequest request;
+    Completion<Result<Appended>> done;
+  };
+  using Group = std::vector<Outgoing>;
 
   Stream* find_or_add(const std::string& name);
   void touch(Stream& stream);
@@ -131,7 +136,7 @@ class Mirror {
   Awaitable<Step> carry_hidden(Stream& stream, std::uint64_t hidden);
   Awaitable<Step> carry_page(Stream& stream, std::uint64_t end);
   Awaitable<Result<Appended>> append_with_others(AppendRequest request);
-  Awaitable<void> send_outgoing();
+  Awaitable<void> send(std::shared_ptr<Group> group);
   Awaitable<Step> fill(Stream& stream);
   Awaitable<Step> refused(Stream& stream, Failure failure);
   Awaitable<Step> diverge(Stream& stream, std::string reason);
@@ -147,11 +152,6 @@ class Mirror {
   ControlStore& control_;
   Metrics& metrics_;
   MirrorLimits limits_;
-
-  struct Outgoing {
-    AppendRequest request;
-    Completion<Result<Appended>> done;
-  };
 
   Streams streams_;
   std::list<Stream*> recent_;   ///< front: most recently used
@@ -172,7 +172,7 @@ class Mirror {
   bool draining_ = false;                        ///< the last burst could not take all that waited
   bool burst_posted_ = false;                    ///< the next one starts as soon as the executor gets to it
   std::unique_ptr<Clock::Timer> burst_overdue_;  ///< set while something waits for the next burst
-  std::vector<Outgoing> outgoing_;               ///< leave as soon as the executor gets to it
+  std::shared_ptr<Group> outgoing_;              ///< leaves as soon as the executor gets to it; absent: none
   std::size_t pending_events_ = 0;
   std::uint64_t mirrored_events_ = 0;
   std::size_t buffered_ = 0;

@@ -45,6 +45,7 @@ class FakeEventStore::Services final : public Streams::Service,
     builder.AddListeningPort("127.0.0.1:" + std::to_string(options_.port), credentials(), &port_);
     builder.SetMaxReceiveMessageSize(17 * 1024 * 1024);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options_.calls_at_once);
     builder.RegisterService(static_cast<Streams::Service*>(this));
     builder.RegisterService(static_cast<proto::gossip::Gossip::Service*>(this));
     builder.RegisterService(static_cast<proto::server_features::ServerFeatures::Service*>(this));

@@ -71,7 +71,8 @@ struct FakeOptions {
   std::string version = "23.10.8";
   bool caught_up = true;  ///< tells subscribers that they are
   std::optional<FakeTls> tls{};
-  int port = 0;  ///< 0: a free one
+  int port = 0;                ///< 0: a free one
+  int calls_at_once = 10'000;  ///< on a connection; the others have to wait
 };
 
 using Headers = std::multimap<std::string, std::string>;

@@ -187,5 +187,17 @@ TEST_F(EventStoreLoss, ATimeoutOfTheServerLeavesTheOutcomeUnknown) {
   EXPECT_EQ(server.count("Delete"), 1u);
 }
 
+TEST(EventStoreCalls, ABatchCallThatDoesNotStartIsGivenUp) {
+  FakeEventStore server({.calls_at_once = 1});
+  server.write("s");
+  Caller caller;
+  const auto log = open_log(server.url(), std::chrono::milliseconds(500));
+  const auto all = log->subscribe_all(Position::start());
+  ASSERT_EQ(next_events(caller, *all, 1).size(), 1u);  // its call stays
+  EXPECT_TRUE(caller.run(log->append({"s", any, {an_event()}})).failed_with(FailureCode::unavailable));
+  const auto over_another_connection = caller.run(log->append({"s", any, {an_event()}}));
+  EXPECT_TRUE(over_another_connection.ok()) << over_another_connection.failure().reason;
+}
+
 }  // namespace
 }  // namespace twinstream::testing

@@ -106,6 +106,14 @@ class MirrorPace : public ::testing::Test {
     append_time = nanoseconds(0);
   }
 
+  /// The append takes ten seconds, later ones take no time.
+  std::shared_ptr<bool> offer_slow(const std::string& stream) {
+    append_time = std::chrono::seconds(10);
+    auto carried = offer(stream);
+    append_time = nanoseconds(0);
+    return carried;
+  }
+
   InjectedFault slow(const FaultPoint& point) const {
     InjectedFault fault;
     if (point.append != nullptr) fault.before = append_time;
@@ -165,9 +173,7 @@ TEST_F(MirrorPace, AHurryEndsTheWaiting) {
 }
 
 TEST_F(MirrorPace, ASlowStreamDoesNotHoldTheOthersUp) {
-  append_time = std::chrono::seconds(10);
-  const auto slow = offer("a-1");
-  append_time = nanoseconds(0);
+  const auto slow = offer_slow("a-1");
   const auto other = offer("a-2");
   clock.move(milliseconds(500), context);
   EXPECT_TRUE(*other);
@@ -194,9 +200,7 @@ TEST_F(MirrorPace, AHurryWaitsShortlyForASlowStream) {
 }
 
 TEST_F(MirrorPace, ASlowStreamOfAnEarlierBurstIsNotWaitedFor) {
-  append_time = std::chrono::seconds(10);
-  const auto slow = offer("a-1");
-  append_time = nanoseconds(0);
+  const auto slow = offer_slow("a-1");
   offer("a-2");
   clock.move(milliseconds(500), context);
   const auto third = offer("a-3");
@@ -231,6 +235,19 @@ TEST_F(MirrorPace, TheStreamsOfABurstAreAppendedTogether) {
   follower.groups.clear();
   offer_three();
   EXPECT_EQ(follower.groups, (std::vector<std::size_t>{3}));
+}
+
+// Its answers wait for the slowest of them.
+TEST_F(MirrorPace, AGroupIsAnEighthOfWhatIsCarriedAtOnce) {
+  const auto offer_many = [this] {
+    for (int i = 0; i < 40; ++i) offer("a-" + std::to_string(i));
+    clock.move(milliseconds(500), context);
+  };
+  offer_many();
+  offer("a-1");
+  follower.groups.clear();
+  offer_many();
+  EXPECT_EQ(follower.groups, (std::vector<std::size_t>{32, 8}));
 }
 
 }  // namespace
