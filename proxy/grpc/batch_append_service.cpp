@@ -28,13 +28,9 @@ constexpr std::size_t max_bytes_under_way = 64 * 1024 * 1024;
 class BatchAppendService::Call final : public std::enable_shared_from_this<Call> {
  public:
   explicit Call(BatchAppendService& service) : service_(service), door_(service.door_), assembly_(door_.log) {
-    std::scoped_lock lock(service_.mutex_);
-    ++service_.calls_;
+    door_.tasks.begin();
   }
-  ~Call() {
-    std::scoped_lock lock(service_.mutex_);
-    if (--service_.calls_ == 0) service_.emptied_.notify_all();
-  }
+  ~Call() { door_.tasks.end(); }
 
   void await_client() {
     context_.AsyncNotifyWhenDone(end_.of(shared_from_this()));
@@ -54,17 +50,14 @@ class BatchAppendService::Call final : public std::enable_shared_from_this<Call>
     read_on();
   }
 
-  void have_sent_headers(bool) {}
-
   void have_read(bool ok) {
     std::unique_lock lock(mutex_);
     reading_ = false;
     if (!ok) reads_ended_ = true;
     if (reads_ended_) return finish_if_done(lock);
     const std::size_t size = chunk_.ByteSizeLong();
-    auto outcome = assembly_.take(chunk_);
-    lock.unlock();
-    act(std::move(outcome), size);
+    act(lock, assembly_.take(chunk_), size);
+    if (lock) lock.unlock();
     read_on();
   }
 
@@ -83,7 +76,7 @@ class BatchAppendService::Call final : public std::enable_shared_from_this<Call>
     read_on();
   }
 
-  void have_finished(bool) {}
+  void nothing_follows(bool) {}
 
   /// The call is over, properly or because the client has gone.
   void have_ended(bool) {
@@ -96,9 +89,9 @@ class BatchAppendService::Call final : public std::enable_shared_from_this<Call>
   }
 
  private:
-  void act(BatchAssembly::Outcome outcome, std::size_t size) {
+  /// May give up the lock.
+  void act(std::unique_lock<std::mutex>& lock, BatchAssembly::Outcome outcome, std::size_t size) {
     if (auto* complete = std::get_if<BatchAssembly::Complete>(&outcome)) {
-      std::unique_lock lock(mutex_);
       ++under_way_;
       bytes_under_way_ += size;
       waiting_.push_back({std::move(*complete), size});
@@ -108,13 +101,12 @@ class BatchAppendService::Call final : public std::enable_shared_from_this<Call>
       auto work = [call = shared_from_this()] { call->door_.tasks.spawn(call->door_.executor, append_waiting(call)); };
       in_groups_ ? service_.thread_->when_idle(std::move(work)) : work();
     } else if (auto* begun = std::get_if<BatchAssembly::Begun>(&outcome)) {
+      lock.unlock();
       // Not a task that a shutdown waits for: it holds nothing.
       boost::asio::co_spawn(door_.executor, time_out(weak_from_this(), door_.executor, *begun), boost::asio::detached);
     } else if (auto* answer = std::get_if<BatchAnswer>(&outcome)) {
-      std::unique_lock lock(mutex_);
       push_answer(lock, std::move(*answer));
     } else if (auto* status = std::get_if<CallStatus>(&outcome)) {
-      std::unique_lock lock(mutex_);
       end_reading(*status, lock);
     }
   }
@@ -203,7 +195,6 @@ class BatchAppendService::Call final : public std::enable_shared_from_this<Call>
     const auto call = weak.lock();
     if (!call) co_return;
     std::unique_lock lock(call->mutex_);
-    if (call->reads_ended_) co_return;
     auto answer = call->assembly_.timed_out(begun.key);
     if (answer) call->push_answer(lock, std::move(*answer));
   }
@@ -249,6 +240,7 @@ class BatchAppendService::Call final : public std::enable_shared_from_this<Call>
   }
 
   void end_reading(CallStatus status, std::unique_lock<std::mutex>& lock) {
+    if (finished_) return;
     reads_ended_ = true;
     status_ = std::move(status);
     finish_if_done(lock);
@@ -269,10 +261,10 @@ class BatchAppendService::Call final : public std::enable_shared_from_this<Call>
   grpc::ServerAsyncReaderWriter<streams::BatchAppendResp, streams::BatchAppendReq> stream_{&context_};
   streams::BatchAppendReq chunk_;
   Operation<Call> accept_{&Call::have_accepted};
-  Operation<Call> send_headers_{&Call::have_sent_headers};
+  Operation<Call> send_headers_{&Call::nothing_follows};
   Operation<Call> read_{&Call::have_read};
   Operation<Call> write_{&Call::have_written};
-  Operation<Call> finish_{&Call::have_finished};
+  Operation<Call> finish_{&Call::nothing_follows};
   Operation<Call> end_{&Call::have_ended};
 
   std::mutex mutex_;
@@ -300,11 +292,6 @@ void BatchAppendService::accept(CompletionThread& thread, grpc::ServerCompletion
   thread_ = &thread;
   queue_ = &queue;
   std::make_shared<Call>(*this)->await_client();
-}
-
-void BatchAppendService::wait() {
-  std::unique_lock lock(mutex_);
-  emptied_.wait(lock, [this] { return calls_ == 0; });
 }
 
 }  // namespace twinstream::door

@@ -2,9 +2,6 @@
 
 #include <grpcpp/impl/service_type.h>
 
-#include <condition_variable>
-#include <mutex>
-
 #include "proxy/grpc/calls.h"
 #include "proxy/protocol/completion_thread.h"
 
@@ -17,10 +14,9 @@ class BatchAppendService final : public grpc::Service {
   /// `door` outlives it and every call.
   explicit BatchAppendService(Door& door);
 
-  /// Accepts calls until the server shuts down; the server has been started. `thread` works `queue` off.
+  /// Accepts calls until the server shuts down; the server has been started. `thread` works `queue` off. A call is one of
+  /// the door's tasks until it is gone, also while it waits for its client.
   void accept(CompletionThread& thread, grpc::ServerCompletionQueue& queue);
-  /// Until no call is left. The server has been shut down.
-  void wait();
 
  private:
   class Call;
@@ -28,9 +24,6 @@ class BatchAppendService final : public grpc::Service {
   Door& door_;
   CompletionThread* thread_ = nullptr;
   grpc::ServerCompletionQueue* queue_ = nullptr;
-  std::mutex mutex_;
-  std::condition_variable emptied_;
-  std::size_t calls_ = 0;  ///< with the one that waits for its client
 };
 
 }  // namespace twinstream::door

@@ -114,7 +114,6 @@ class Server final : public EventStoreServer {
     door_.calls.stop_all();
     server_->Shutdown(std::chrono::system_clock::now() + grace);
     server_->Wait();
-    batch_appends_.wait();
     door_.tasks.wait();
   }
 

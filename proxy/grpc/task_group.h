@@ -11,19 +11,25 @@
 
 namespace twinstream::door {
 
-/// Coroutines that work calls off. Whoever owns what they refer to waits for their end.
+/// Calls, and the coroutines that work them off. Whoever owns what they refer to waits for their end.
 class TaskGroup {
  public:
   void spawn(const boost::asio::any_io_executor& executor, Awaitable<void> task) {
-    std::unique_lock lock(mutex_);
-    ++running_;
-    lock.unlock();
+    begin();
     boost::asio::co_spawn(executor, std::move(task), [this](std::exception_ptr error) {
       // A call whose coroutine is gone would never be answered: better to end loudly.
       if (error) std::rethrow_exception(error);
-      std::scoped_lock done(mutex_);
-      if (--running_ == 0) idle_.notify_all();
+      end();
     });
+  }
+
+  void begin() {
+    std::scoped_lock lock(mutex_);
+    ++running_;
+  }
+  void end() {
+    std::scoped_lock lock(mutex_);
+    if (--running_ == 0) idle_.notify_all();
   }
 
   void wait() {

@@ -149,23 +149,21 @@ class Bench:
 
     def writes(self):
         everything = [postmaster(self.stack), self.stack.sink.pid(), self.stack.serve.pid()]
-        post = (self.stack.settings["listen"].rpartition(":")[2], "POST", "/audits/bench-{}/events",
-                {"kind": "configure", "payload": PAYLOAD})
-        write = self.http(*post)
+        def write(clients=CONNECTIONS):
+            return self.http(self.stack.settings["listen"].rpartition(":")[2], "POST", "/audits/bench-{}/events",
+                             {"kind": "configure", "payload": PAYLOAD}, clients)
 
-        def dual_write(ack, name="", write=write):
+        def dual_write(ack, clients=CONNECTIONS):
             self.enter("dual-write", ack=ack, ack_timeout="10s")
-            return self.measure(f"write: dual-write, ack {ack}{name}", everything, write, self.stack.wait_for_mirror)
-
-        def dual_write_of_many():
-            return dual_write("both", f", {MANY} clients", self.http(*post, connections=MANY))
+            name = f"write: dual-write, ack {ack}" + ("" if clients == CONNECTIONS else f", {clients} clients")
+            return self.measure(name, everything, write(clients), self.stack.wait_for_mirror)
 
         def direct():
             return self.measure("write: direct INSERT + commit (pgbench)", [postmaster(self.plain)], self.pgbench)
 
-        self.compare(direct, [lambda: self.measure("write: observe", everything, write)])
+        self.compare(direct, [lambda: self.measure("write: observe", everything, write())])
         self.compare(direct, [lambda: dual_write("authority"), lambda: dual_write("both"),
-                              dual_write_of_many])
+                              lambda: dual_write("both", MANY)])
 
     def enter(self, phase, **changes):
         self.stack.apply(phase=phase, **changes)
